@@ -1,0 +1,3 @@
+"""GraphFS: a drive whose folders are questions."""
+
+__version__ = "0.1.0"
