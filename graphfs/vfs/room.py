@@ -1,0 +1,102 @@
+"""What a room is: a part of the mounted tree whose folders are made on the fly (`tags/`, `search/`, `.graphfs/`).
+
+The contract between the file system, which dispatches, and the rooms, which know what their folders mean. Not a place
+for either's code. A room is thread-safe and raises only `graphfs.errors`; what it does not have is NotPermitted.
+"""
+
+from typing import Protocol
+
+from graphfs.model import Caller, Node, Replace, XattrMode
+from graphfs.vfs.interface import Attributes, DirectoryEntry
+
+FIRST_VIRTUAL_ID = 2**62
+"""Ids from here on belong to rooms; below are the store's nodes."""
+
+
+class Room(Protocol):
+    """Folders that are questions. Their ids are 2**62 | 60 bits of a hash of the room and the literal path: each path
+    has one, always the same.
+
+    Regular files are the store's nodes wherever they are listed: no call on an open file of theirs comes to a room.
+    """
+
+    def owns(self, node: int) -> bool:
+        """Whether this virtual id was handed out by this room (and not forgotten since)."""
+        ...
+
+    def lookup(self, caller: Caller, folder: int, name: str) -> Attributes:
+        """What the name leads to: a virtual node or a store file. With `folder` SUPER_ROOT it is the room's own door in
+        the mount's root (`tags`). NotFound."""
+        ...
+
+    def getattr(self, caller: Caller, node: int) -> Attributes: ...
+
+    def entries(self, caller: Caller, node: int) -> list[DirectoryEntry]:
+        """All entries of a virtual folder as they are now, with the cookies 1..n. A listing reads one such snapshot."""
+        ...
+
+    def mkdir(self, caller: Caller, folder: int, name: str, mode: int) -> Attributes: ...
+
+    def rmdir(self, caller: Caller, folder: int, name: str) -> None: ...
+
+    def unlink(self, caller: Caller, folder: int, name: str) -> None: ...
+
+    def create(self, caller: Caller, folder: int, name: str, mode: int) -> Node:
+        """A new regular file, as a node of the store; the file system opens it. AlreadyExists."""
+        ...
+
+    def link(self, caller: Caller, node: int, folder: int, name: str) -> Attributes:
+        """`node` is the store's."""
+        ...
+
+    def symlink(self, caller: Caller, folder: int, name: str, target: str) -> Attributes: ...
+
+    def rename_within(
+        self, caller: Caller, folder: int, name: str, new_folder: int, new_name: str, replace: Replace
+    ) -> None:
+        """Both folders are this room's."""
+        ...
+
+    def rename_in(
+        self, caller: Caller, store_folder: int, name: str, folder: int, new_name: str, replace: Replace
+    ) -> None:
+        """From a folder of the store (below `files/` or `.Trash-<uid>`) into this room."""
+        ...
+
+    def rename_out(
+        self, caller: Caller, folder: int, name: str, store_folder: int, new_name: str, replace: Replace
+    ) -> None:
+        """From this room to a folder of the store."""
+        ...
+
+    def readlink(self, caller: Caller, node: int) -> str: ...
+
+    def read(self, caller: Caller, node: int) -> bytes:
+        """The whole content of a small virtual file (`status.json`, `help.txt`, `.trackerignore`), made now."""
+        ...
+
+    def forget(self, node: int) -> None:
+        """The kernel knows this id no longer; `getattr` on it need not be answered until it is looked up again."""
+        ...
+
+    def getxattr(self, caller: Caller, node: int, name: str) -> bytes: ...
+
+    def listxattr(self, caller: Caller, node: int) -> list[str]: ...
+
+
+class Labels(Protocol):
+    """Extended attributes of store nodes that mean something (`user.xdg.tags`, `user.graphfs.*`); others are kept."""
+
+    def names(self, caller: Caller, node: int) -> list[str]:
+        """The meaningful names that this node has now."""
+        ...
+
+    def has(self, name: str) -> bool:
+        """Whether the name is a meaningful one (a string comparison; asked before every call on an xattr)."""
+        ...
+
+    def get(self, caller: Caller, node: int, name: str) -> bytes: ...
+
+    def set(self, caller: Caller, node: int, name: str, value: bytes, mode: XattrMode) -> None: ...
+
+    def remove(self, caller: Caller, node: int, name: str) -> None: ...
