@@ -1,0 +1,55 @@
+# Two commands do all: `make mount` and `make test`. Each sets up what is missing first, and nothing when all is there.
+DIR ?= $(HOME)/GraphFS
+BIN := .venv/bin
+CODE := graphfs gateway tagger mount.py
+ALL := $(CODE) tests scripts bench
+present = $(wildcard $(1))
+
+.PHONY: help mount unmount test check static venv lock bench docs fix clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+mount: ## mount the drive on DIR (default ~/GraphFS)
+	@scripts/setup mount
+	@$(BIN)/python mount.py "$(DIR)" $(ARGS)
+
+unmount: ## unmount DIR; returns when everything is safe
+	@$(BIN)/graphfs unmount "$(DIR)"
+
+test: ## everything: the checks and the whole suite
+	@scripts/setup test
+	@$(MAKE) --no-print-directory static
+	@scripts/run-tests $(TESTS)
+
+check: ## the checks and the quick tests, in a minute
+	@scripts/setup venv
+	@$(MAKE) --no-print-directory static
+	@scripts/run-tests -m "not slow" $(call present,tests/house tests/unit)
+
+static: # what needs no run: style, format, types, layers
+	@$(BIN)/ruff check $(call present,$(ALL))
+	@$(BIN)/ruff format --check $(call present,$(ALL))
+	@$(BIN)/mypy $(call present,$(CODE))
+	@$(BIN)/lint-imports
+
+fix: ## let ruff mend what it can
+	@$(BIN)/ruff check --fix $(call present,$(ALL))
+	@$(BIN)/ruff format $(call present,$(ALL))
+
+venv: ## only the virtual environment, with the developers' tools
+	@scripts/setup venv
+
+lock: ## resolve pyproject.toml into locks/ again
+	@scripts/lock $(ARGS)
+
+docs: ## write the generated pages of docs/ again
+	@$(BIN)/python scripts/config_table.py
+
+bench: ## the benchmark tables (see docs/performance.md)
+	@scripts/setup test
+	@$(BIN)/python -m bench $(ARGS)
+
+clean: ## remove what the set-up, the tests and the tools made
+	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
