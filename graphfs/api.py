@@ -105,6 +105,11 @@ class Tree(Protocol):
         """A symbolic link's target."""
         ...
 
+    def accessed(self, times: Sequence[tuple[int, int]]) -> None:
+        """Records when nodes were last read, as pairs of node and atime: one transaction for all, no event, ctime stays. Nodes that are
+        gone are passed over."""
+        ...
+
     def path(self, caller: Caller, node: int) -> str:
         """Its oldest name, as a path from the mount's root without a leading slash (`files/a/b`); '' when it has none."""
         ...
@@ -279,6 +284,11 @@ class Trash(Protocol):
 
     def restore(self, caller: Caller, item: int) -> str:
         """Puts it back where it was (missing folders are made; a taken name gets ` (restored)`); returns the path."""
+        ...
+
+    def recover(self, caller: Caller, path: str, layout: Layout) -> int:
+        """Keeps a content that never became a version (a mount died before it could commit) as an item of the trash: why `recovered`, at
+        `path`, owned by the caller. Its blobs were put before: NotFound otherwise. Returns the item's id."""
         ...
 
     def purge(self, caller: Caller, older_than: int) -> int:
