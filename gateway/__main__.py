@@ -1,0 +1,69 @@
+"""A main server on its own: `python -m gateway --state DIR --listen unix:PATH|HOST:PORT` serves the drive of a state
+directory over HTTP.
+
+It only composes: arguments, settings, the service, the server, and the signals that end them.
+"""
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from gateway.app import run_in_thread, token_of
+from gateway.service import open_service
+from graphfs.config import load
+from graphfs.errors import DriveError
+
+
+def _arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m gateway", description="Serves a drive over HTTP.")
+    parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="the drive's state directory")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings (default: those of the project)")
+    parser.add_argument(
+        "--listen",
+        action="append",
+        metavar="ADDRESS",
+        help="unix:PATH or HOST:PORT, may be repeated (default: the socket and port of the settings)",
+    )
+    parser.add_argument(
+        "--host-name", action="append", default=[], help="a name the server is reached by, beside localhost"
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serves until SIGTERM or SIGINT. 0; 1 with a message when it cannot."""
+    given = _arguments(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        config = load(given.config)
+        logging.basicConfig(level=config.log.level.upper(), format="%(asctime)s %(name)s %(levelname)s %(message)s")
+        state: Path = given.state.expanduser().absolute()
+        listen: list[str] = given.listen or []
+        if not listen:
+            if config.server.socket:
+                listen.append(f"unix:{state / config.server.socket}")
+            if config.server.port is not None:
+                listen.append(f"{config.server.host}:{config.server.port}")
+        service = open_service(state, config)
+        try:
+            server = run_in_thread(
+                service, *listen, token=token_of(state), hosts=frozenset(one.lower() for one in given.host_name)
+            )
+            logging.getLogger("gateway").info("serving %s at %s", state, ", ".join(listen))
+            stop.wait()
+            server.stop()
+        finally:
+            service.close()
+    except DriveError as error:
+        sys.stderr.write(f"gateway: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

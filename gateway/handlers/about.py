@@ -1,0 +1,44 @@
+"""What tells about the server itself: limits, health, and the document that describes it."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from gateway import openapi
+from gateway.context import Context
+from graphfs import __version__, wire
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def limits_handler(context: Context, operation: wire.Operation) -> Handler:
+    """How long blobs may be."""
+    body = wire.reply(operation, wire.Limits(context.drive.inline_limit(), context.drive.chunk_size()))
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, content_type="application/json")
+
+    return handle
+
+
+def health_handler(context: Context) -> Handler:
+    """Whether the drive answers: 200, or the error that it gives."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        await context.run(context.drive.space)
+        body = wire.encode({"status": "ok", "version": __version__})
+        return web.Response(
+            body=body, content_type="application/json", headers={wire.INSTANCE_HEADER: context.instance}
+        )
+
+    return handle
+
+
+def openapi_handler() -> Handler:
+    """The OpenAPI document."""
+    document = openapi.text().encode()
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=document, content_type="application/json")
+
+    return handle

@@ -1,0 +1,157 @@
+"""What happens to every request before and after its handler: who asks, is the host right, and how an error looks.
+
+It knows nothing of what is asked. Nobody gets past it unknown: over a unix socket the kernel says who it is, over
+TCP a bearer token does.
+"""
+
+import hmac
+import logging
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from gateway.context import CALLER, Context
+from graphfs import errors, wire
+from graphfs.model import Caller
+
+_log = logging.getLogger(__name__)
+_SO_PEERGROUPS = 59
+"""Linux 4.13; not in Python's `socket`."""
+_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_HTTP_CODES: dict[int, type[errors.DriveError]] = {
+    404: errors.NotFound,
+    405: errors.NotPermitted,
+    411: errors.InvalidArgument,
+    413: errors.TooLarge,
+    417: errors.NotSupported,
+}
+"""What the web framework refuses by itself, in our words."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def error_response(error: errors.DriveError) -> web.Response:
+    """The reply that says an error."""
+    status, body = wire.reply_of(error)
+    headers = {"Retry-After": "1"} if isinstance(error, errors.Unavailable) else {}
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="graphfs"'
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+
+
+@web.middleware
+async def translate_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every failure becomes one error reply of the closed set; what was not foreseen is logged whole and told as
+    `internal`."""
+    try:
+        return await handler(request)
+    except errors.DriveError as error:
+        refused = error
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        refused = _HTTP_CODES.get(error.status, errors.InvalidArgument)(error.reason)
+    except ConnectionResetError:
+        raise
+    except Exception:  # noqa: BLE001  # logged whole, and told as `internal`
+        _log.exception("%s %s failed", request.method, request.path)
+        refused = errors.DriveError("an internal error; the server's log says more")
+    response = error_response(refused)
+    if request.can_read_body and not request.content.is_eof():
+        # The rest of the body would be read as the next request.
+        response.force_close()
+    return response
+
+
+class Peer(NamedTuple):
+    """The other end of a connection."""
+
+    caller: Caller
+    trusted: bool
+    """Whether it may ask for others."""
+
+
+class Authentication:
+    """Finds out who asks, and leaves it in the request."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._peers: WeakKeyDictionary[object, Peer] = WeakKeyDictionary()
+        self._hosts = _LOOPBACK_HOSTS | context.hosts
+
+    def middleware(self) -> Middleware:
+        """The middleware of this authentication."""
+
+        @web.middleware
+        async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+            request[CALLER] = self._caller(request)
+            return await handler(request)
+
+        return authenticate
+
+    def _caller(self, request: web.Request) -> Caller:
+        peer = self._peer(request)
+        header = request.headers.get(wire.CALLER_HEADER)
+        if header is None:
+            return peer.caller
+        asked = wire.caller_of(header)
+        return asked if peer.trusted else _narrowed(peer.caller, asked)
+
+    def _peer(self, request: web.Request) -> Peer:
+        transport = request.transport
+        if transport is None:
+            raise errors.Unauthenticated("the connection is gone")
+        connection: socket.socket = transport.get_extra_info("socket")
+        local = connection.family == socket.AF_UNIX
+        if not local:
+            self._check_host(request)
+        authorization = request.headers.get("Authorization")
+        if authorization is not None or not local:
+            return self._bearer(authorization or "")
+        peer = self._peers.get(transport)
+        if peer is None:
+            peer = self._peers[transport] = _unix_peer(connection, self._context)
+        return peer
+
+    def _bearer(self, authorization: str) -> Peer:
+        kind, _, token = authorization.partition(" ")
+        known = self._context.token
+        shown = token.strip().encode("utf-8", "surrogateescape")
+        if kind.lower() != "bearer" or not known or not hmac.compare_digest(shown, known.encode()):
+            raise errors.Unauthenticated("a valid bearer token is needed; it is in run/token of the state directory")
+        owner = self._context.owner
+        gid = os.getgid() if owner == os.getuid() else owner
+        return Peer(Caller(owner, gid), trusted=True)
+
+    def _check_host(self, request: web.Request) -> None:
+        """A page of a stranger's site whose name was made to lead to the loopback (DNS rebinding) still sends the
+        site's name."""
+        host = request.headers.get("Host", "")
+        name = host[: host.rindex("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
+        if name.lower() not in self._hosts:
+            raise errors.Unauthenticated("this server is not known under that host name")
+
+
+def _unix_peer(connection: socket.socket, context: Context) -> Peer:
+    pid, uid, gid = struct.unpack(
+        "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    )
+    packed = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 65536 * 4)
+    groups = struct.unpack(f"{len(packed) // 4}I", packed)
+    caller = Caller(uid & 0xFFFFFFFF, gid & 0xFFFFFFFF, tuple(sorted(set(groups))), pid)
+    return Peer(caller, trusted=context.owns(caller))
+
+
+def _narrowed(peer: Caller, asked: Caller) -> Caller:
+    """What somebody may ask as who is neither root nor the owner: themselves, with fewer groups."""
+    if asked.uid != peer.uid:
+        raise errors.AccessDenied("only root and the drive's owner ask for others")
+    own = {peer.gid, *peer.groups}
+    gid = asked.gid if asked.gid in own else peer.gid
+    return Caller(peer.uid, gid, tuple(sorted(own & set(asked.groups))), peer.pid)

@@ -1,0 +1,39 @@
+"""When a request that failed is asked again. Policies return values; the client applies them."""
+
+from msgspec import Struct
+
+
+class Failure(Struct, frozen=True):
+    """How an attempt failed."""
+
+    sent: bool
+    """The whole request was out, so it may have been carried out."""
+    late: bool = False
+    """Time ran out."""
+    connected: bool = True
+    """A connection was there (else: refused, unreachable)."""
+    reused: bool = False
+    """It was one that had been idle."""
+
+
+class Policy(Struct, frozen=True):
+    """How often, and how long to wait before."""
+
+    tries: int = 3
+    first: float = 0.05
+    """Seconds before the second attempt; each further one waits four times as long."""
+
+    def delay(self, attempt: int, failure: Failure, *, idempotent: bool) -> float | None:
+        """Seconds until the next attempt, or None: give up. `attempt` counts from 1.
+
+        What was not wholly sent was not carried out, and is asked again whatever it is; what was sent only if it may
+        be done twice. A server that cannot be reached is not asked again: who waits for it decides.
+        """
+        if not failure.connected or failure.late or attempt >= self.tries:
+            return None
+        if failure.sent and not idempotent:
+            return None
+        if failure.reused:
+            return 0.0
+        wait: float = self.first * 4 ** (attempt - 1)
+        return wait

@@ -1,0 +1,139 @@
+"""What looks different on the wire: forms of the boundary's types for JSON, and the way there and back.
+
+Only types whose natural JSON form would be wrong for people or too lax for strangers are here: digests in
+hexadecimal, records from outside that refuse fields they do not know, and unions that JSON could not tell apart.
+Everything else crosses as `msgspec` writes it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any, NamedTuple
+
+from msgspec import Meta, Struct
+
+from graphfs import errors
+from graphfs.model import AttributeChange, Edge, Extent, Layout, Node, Outcome, Patch, Suggestion, View
+
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256, hexadecimal")]
+Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Seconds = Annotated[float, Meta(ge=0, le=30 * 86400)]
+
+
+class WireExtent(Struct, frozen=True):
+    """A run of a file's bytes: `length` bytes at `offset` are those of the blob from `start` on."""
+
+    offset: int
+    length: int
+    digest: Digest
+    start: int = 0
+
+
+class WireLayout(Struct, frozen=True):
+    """Where the bytes of one version are: extents sorted by offset that never overlap; what no extent covers is
+    zeros."""
+
+    version: int
+    size: int
+    extents: tuple[WireExtent, ...]
+
+
+class WirePatch(Struct, frozen=True, forbid_unknown_fields=True):
+    """A change of content: `length` bytes from `offset` on are those of `digest` from `start` on, or zeros without a
+    digest. `data`: the blob itself, base64."""
+
+    offset: Integer
+    length: Integer
+    digest: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
+    start: Integer = 0
+    data: bytes | None = None
+
+
+class WireAttributeChange(AttributeChange, frozen=True, forbid_unknown_fields=True):
+    """What to set on a node; null leaves a value as it is. Times are nanoseconds since the epoch."""
+
+
+class WireEdge(Edge, frozen=True, forbid_unknown_fields=True):
+    """That a file has, should have, or must not have a tag, and where that comes from."""
+
+
+class WireSuggestion(Suggestion, frozen=True, forbid_unknown_fields=True):
+    """What a tagger says of a file."""
+
+
+class WireOutcome(Outcome, frozen=True, forbid_unknown_fields=True):
+    """How a worker's attempt ended."""
+
+    suggestions: tuple[WireSuggestion, ...] = ()
+
+
+class WireViewEntry(Struct, frozen=True):
+    """What a name in a view is: exactly one of a view and a file."""
+
+    view: View | None = None
+    node: Node | None = None
+
+
+class Limits(Struct, frozen=True):
+    """`inline_limit` and `chunk_size` of a drive, bytes."""
+
+    inline_limit: int
+    chunk_size: int
+
+
+class Crossing(NamedTuple):
+    """A type's form on the wire and the way there and back (None: it crosses as it is)."""
+
+    form: Any
+    out: Callable[[Any], Any] | None = None
+    back: Callable[[Any], Any] | None = None
+
+
+def _layout_out(layout: Layout) -> WireLayout:
+    return WireLayout(
+        layout.version,
+        layout.size,
+        tuple([WireExtent(one.offset, one.length, one.digest.hex(), one.start) for one in layout.extents]),
+    )
+
+
+def _layout_back(layout: WireLayout) -> Layout:
+    return Layout(
+        layout.version,
+        layout.size,
+        tuple([Extent(one.offset, one.length, bytes.fromhex(one.digest), one.start) for one in layout.extents]),
+    )
+
+
+def _patches_out(patches: Iterable[Patch]) -> list[WirePatch]:
+    return [WirePatch(one.offset, one.length, one.digest.hex(), one.start, one.data) for one in patches]
+
+
+def _patches_back(patches: Iterable[WirePatch]) -> list[Patch]:
+    return [Patch(one.offset, one.length, bytes.fromhex(one.digest), one.start, one.data) for one in patches]
+
+
+def _view_entry_out(found: View | Node) -> WireViewEntry:
+    return WireViewEntry(view=found) if isinstance(found, View) else WireViewEntry(node=found)
+
+
+def _view_entry_back(found: WireViewEntry) -> View | Node:
+    if found.view is not None:
+        return found.view
+    if found.node is None:
+        raise errors.Unavailable("the server's reply holds neither a view nor a file")
+    return found.node
+
+
+CROSSINGS: dict[Any, Crossing] = {
+    bytes: Crossing(Digest, bytes.hex, bytes.fromhex),
+    int: Crossing(Integer),
+    float: Crossing(Seconds),
+    Layout: Crossing(WireLayout, _layout_out, _layout_back),
+    Sequence[Patch]: Crossing(Sequence[WirePatch], _patches_out, _patches_back),
+    Sequence[Edge]: Crossing(Sequence[WireEdge], list),
+    Sequence[int]: Crossing(Sequence[Integer], list),
+    Sequence[str]: Crossing(Sequence[str], list),
+    AttributeChange: Crossing(WireAttributeChange),
+    Outcome: Crossing(WireOutcome),
+    View | Node: Crossing(WireViewEntry, _view_entry_out, _view_entry_back),
+}
+"""By the type in the boundary's signatures; a type that is not here crosses as it is."""
