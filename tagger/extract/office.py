@@ -1,0 +1,179 @@
+"""Documents that are XML in a zip: docx, pptx, xlsx, OpenDocument, EPUB. Text and properties; no macros, no
+pictures, no layout."""
+
+import lzma
+import posixpath
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from tagger.extract.html import visible
+from tagger.extract.passages import by_structure, language_of, tidy
+from tagger.extract.result import Extract, Limits, Sniffed, Source
+from tagger.extract.text import first_line
+
+_PARTS = 40
+_NUMBER = re.compile(r"(\d+)")
+_PROPERTIES = {
+    "title": "title",
+    "creator": "author",
+    "initial-creator": "author",
+    "subject": "subject",
+    "keywords": "keywords",
+    "keyword": "keywords",
+    "description": "description",
+    "created": "date",
+    "creation-date": "date",
+    "date": "date",
+    "language": "language",
+}
+_BREAKS = frozenset({"p", "h", "br", "tab", "row", "tr", "si", "line-break", "table-row"})
+
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, LookupError, ValueError, RuntimeError)
+
+
+class Refused(Exception):
+    """A part is too large, damaged or not there."""
+
+
+def _part(archive: zipfile.ZipFile, name: str, limits: Limits) -> bytes:
+    """One part, never more of it than the limit: the size in the directory may lie, so reading is bounded too."""
+    try:
+        with archive.open(name) as file:
+            data = file.read(limits.part_bytes + 1)
+    except _DAMAGE as problem:
+        raise Refused(f"{name}: {type(problem).__name__}") from problem
+    if len(data) > limits.part_bytes:
+        raise Refused(f"{name} unpacks to more than {limits.part_bytes >> 20} MiB")
+    return data
+
+
+def _xml(archive: zipfile.ZipFile, name: str, limits: Limits) -> Element:
+    try:
+        root: Element = fromstring(_part(archive, name, limits), forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError) as problem:
+        raise Refused(f"{name}: {type(problem).__name__}") from problem
+    return root
+
+
+def _local(element: Element) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+def _prose(root: Element) -> str:
+    """All text below an element, a line a paragraph."""
+    pieces: list[str] = []
+    for element in root.iter():
+        if _local(element) in _BREAKS:
+            pieces.append("\n")
+        if element.text:
+            pieces.append(element.text)
+        if element.tail and element.tail.strip():
+            pieces.append(element.tail)
+    return "".join(pieces)
+
+
+def _headings(root: Element) -> Iterator[str]:
+    """Paragraphs in a heading's style (Word) or heading elements (OpenDocument)."""
+    for element in root.iter():
+        name = _local(element)
+        if name == "h" or (
+            name == "p"
+            and any(_local(e) == "pStyle" and "heading" in str(list(e.attrib.values())).lower() for e in element.iter())
+        ):
+            yield tidy("".join(element.itertext()))[:120]
+
+
+def parts(archive: zipfile.ZipFile) -> list[str]:
+    """The parts that hold a document's text, in reading order, the most at `_PARTS`."""
+    names = archive.namelist()
+    known = set(names)
+    if "word/document.xml" in known:
+        return ["word/document.xml"]
+    if "content.xml" in known:
+        return ["content.xml"]
+    slides = [name for name in names if re.fullmatch(r"ppt/slides/slide\d+\.xml", name)]
+    sheets = [name for name in names if name in {"xl/sharedStrings.xml", "xl/workbook.xml"}]
+    pages = [name for name in names if re.search(r"\.x?html?$", name, re.I) and not name.startswith("META-INF/")]
+    found = slides or sheets or pages
+    return sorted(
+        found, key=lambda name: [int(bit) if bit.isdigit() else 0 for bit in _NUMBER.split(name)[1::2]] or [0]
+    )[:_PARTS]
+
+
+def _properties(archive: zipfile.ZipFile, limits: Limits) -> dict[str, str]:
+    names = archive.namelist()
+    wanted: list[str] = [name for name in ("docProps/core.xml", "meta.xml") if name in names]
+    wanted += [name for name in names if posixpath.splitext(name)[1] == ".opf"][:1]
+    found: dict[str, str] = {}
+    for name in wanted:
+        for element in _xml(archive, name, limits).iter():
+            key = _PROPERTIES.get(_local(element))
+            value = tidy(element.text or "")[:300]
+            if key and value:
+                found[key] = (
+                    f"{found[key]}, {value}"[:300] if key == "keywords" and key in found else found.get(key, value)
+                )
+    return found
+
+
+def extract(source: Source, sniffed: Sniffed, limits: Limits) -> Extract:
+    """Text part by part until the limit is reached; a damaged part costs itself."""
+    problems: list[str] = []
+    properties: dict[str, str] = {}
+    texts: list[str] = []
+    headings: list[str] = []
+    try:
+        with zipfile.ZipFile(source.path) as archive:
+            wanted = parts(archive)
+            try:
+                properties = _properties(archive, limits)
+            except Refused as problem:
+                problems.append(str(problem))
+            for name in wanted:
+                try:
+                    text, heads = _read(archive, name, limits)
+                except Refused as problem:
+                    problems.append(str(problem))
+                    continue
+                texts.append(text)
+                headings += heads
+                if sum(map(len, texts)) > limits.text_chars * 20:
+                    problems.append("the rest is beyond the limit")
+                    break
+    except _DAMAGE as problem:
+        return Extract(
+            sniffed.kind,
+            sniffed.media_type,
+            not_looked_at=("text",),
+            error=f"damaged document: {type(problem).__name__}",
+        )
+    text = tidy("\n".join(texts))
+    language = properties.pop("language", "")[:2].lower()
+    return Extract(
+        sniffed.kind,
+        sniffed.media_type,
+        title=properties.pop("title", "") or (headings[0] if headings else first_line(text)),
+        text=by_structure(text, limits.text_chars, headings),
+        properties=properties,
+        language=language_of(text) or language,
+        looked_at=("text", "document properties"),
+        not_looked_at=("pictures", "notes"),
+        error="; ".join(problems[:3]),
+    )
+
+
+def _read(archive: zipfile.ZipFile, name: str, limits: Limits) -> tuple[str, list[str]]:
+    if name.lower().endswith("ml") and not name.lower().endswith(".xml"):
+        text, reader = visible(_part(archive, name, limits).decode("utf-8", "replace"))
+        return text, [tidy(heading)[:120] for heading in reader.headings if heading.strip()]
+    root = _xml(archive, name, limits)
+    if name == "xl/workbook.xml":
+        return "\n".join(e.attrib.get("name", "") for e in root.iter() if _local(e) == "sheet"), []
+    return _prose(root), [heading for heading in _headings(root) if heading][:60]

@@ -1,0 +1,188 @@
+"""What a file is, by its bytes. The name's extension decides only among kinds that the bytes leave open (which kind
+of text, which zip)."""
+
+import re
+import zipfile
+
+import magic
+
+from tagger.extract.code import lexer_for
+from tagger.extract.result import Kind, Sniffed, Source
+from tagger.extract.text import encoding_of
+
+HEAD = 64 << 10
+_MAGIC = magic.Magic(mime=True)
+_OPEN = "application/vnd.openxmlformats-officedocument."
+_ODF = "application/vnd.oasis.opendocument."
+
+_EXACT = {
+    "application/pdf": Kind.PDF,
+    "application/epub+zip": Kind.BOOK,
+    "application/msword": Kind.DOCUMENT,
+    "application/rtf": Kind.DOCUMENT,
+    "text/rtf": Kind.DOCUMENT,
+    "application/vnd.ms-powerpoint": Kind.SLIDES,
+    "application/vnd.ms-excel": Kind.SPREADSHEET,
+    f"{_OPEN}wordprocessingml.document": Kind.DOCUMENT,
+    f"{_OPEN}presentationml.presentation": Kind.SLIDES,
+    f"{_OPEN}spreadsheetml.sheet": Kind.SPREADSHEET,
+    f"{_ODF}text": Kind.DOCUMENT,
+    f"{_ODF}presentation": Kind.SLIDES,
+    f"{_ODF}spreadsheet": Kind.SPREADSHEET,
+    "application/vnd.sqlite3": Kind.DATABASE,
+    "application/x-sqlite3": Kind.DATABASE,
+    "message/rfc822": Kind.MAIL,
+    "application/json": Kind.DATA,
+    "text/csv": Kind.TABLE,
+    "application/csv": Kind.TABLE,
+    "text/html": Kind.HTML,
+    "application/ogg": Kind.AUDIO,
+    "application/vnd.ms-fontobject": Kind.FONT,
+    "application/vnd.ms-opentype": Kind.FONT,
+    "application/x-executable": Kind.PROGRAM,
+    "application/x-pie-executable": Kind.PROGRAM,
+    "application/x-sharedlib": Kind.PROGRAM,
+    "application/x-object": Kind.PROGRAM,
+    "application/x-dosexec": Kind.PROGRAM,
+    "application/vnd.microsoft.portable-executable": Kind.PROGRAM,
+    "application/x-mach-binary": Kind.PROGRAM,
+    "application/x-bytecode.python": Kind.PROGRAM,
+    "application/x-java-applet": Kind.PROGRAM,
+}
+_ARCHIVES = re.compile(
+    r"application/(zip|gzip|x-gzip|x-tar|x-bzip2|x-xz|zstd|x-zstd|x-7z-compressed|x-rar|vnd\.rar|x-iso9660-image|x-cpio|x-archive|java-archive"
+    r"|vnd\.debian\.binary-package|x-rpm|x-lzma|x-compress|vnd\.android\.package-archive|vnd\.ms-cab-compressed)$"
+)
+_TEXTUAL = re.compile(
+    r"text/|application/(javascript|x-(shellscript|perl|ruby|php|httpd-php|awk|tex|latex|ndjson|subrip|wine-extension-ini)|xml|json|pgp|x-setupscript)|inode/x-empty|.+\+(xml|json)$"
+)
+_MARKDOWN = re.compile(r"^#{1,6} \S|^(?:\* |- |\d+\. )\S.*\n(?:\* |- |\d+\. )\S|\[[^\]\n]+\]\([^)\n]+\)|^```", re.M)
+_HTML = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.I)
+_YAML = re.compile(r"\A(?:#.*\n|\s*\n)*(?:---\s*\n|%YAML|[\w.-]+:(?:\s|$))", re.M)
+_DATA_SUFFIXES = frozenset(
+    {
+        "json",
+        "geojson",
+        "ipynb",
+        "jsonl",
+        "ndjson",
+        "yaml",
+        "yml",
+        "toml",
+        "ini",
+        "cfg",
+        "conf",
+        "properties",
+        "xml",
+        "plist",
+        "xsd",
+        "webmanifest",
+    }
+)
+_PROSE_SUFFIXES = frozenset(
+    {"txt", "text", "log", "rst", "org", "adoc", "srt", "vtt", "tex", "nfo", "po", "pot", "diff", "patch"}
+)
+
+
+def sniff(source: Source) -> Sniffed:
+    """Kind and media type. Never declines: what nobody knows is `Kind.OTHER`."""
+    if source.size == 0:
+        return Sniffed(Kind.EMPTY, "inode/x-empty")
+    with open(source.path, "rb") as file:
+        head = file.read(HEAD)
+    media_type = _MAGIC.from_buffer(head) or "application/octet-stream"
+    if media_type in {"application/zip", "application/octet-stream"} or media_type.startswith((_OPEN, _ODF)):
+        media_type = _inside_zip(source.path, head) or media_type
+    if media_type == "image/svg+xml" or (family := media_type.partition("/")[0]) == "image":
+        return Sniffed(Kind.IMAGE, media_type)
+    if family in {"audio", "video"}:
+        return Sniffed(Kind.AUDIO if family == "audio" else Kind.VIDEO, media_type)
+    if family == "font" or media_type.startswith("application/font") or "font" in media_type.split("/")[1]:
+        return Sniffed(Kind.FONT, media_type)
+    exact = _EXACT.get(media_type)
+    if exact is not None and not media_type.startswith("text/"):
+        return Sniffed(exact, media_type)
+    if _ARCHIVES.match(media_type):
+        return Sniffed(Kind.ARCHIVE, media_type)
+    if _TEXTUAL.match(media_type) or _reads_as_text(head):
+        return _text(source, head, media_type, exact)
+    return Sniffed(Kind.OTHER, media_type)
+
+
+def _reads_as_text(head: bytes) -> bool:
+    """Encodings that libmagic takes for data: UTF-16 and UTF-32 with a mark, and multi-byte texts without any NUL."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return True
+    sample = head[:4096]
+    return (
+        b"\0" not in sample
+        and sum(byte < 32 and byte not in b"\t\n\r\f\b\x1b" for byte in sample) == 0
+        and len(sample) > 3
+    )
+
+
+def _text(source: Source, head: bytes, media_type: str, exact: Kind | None) -> Sniffed:
+    """Which kind of text. The suffix may say what the bytes cannot."""
+    text = head[: 16 << 10].decode(encoding_of(head), "replace")
+    suffix = source.suffix
+    if (
+        exact is Kind.HTML
+        or suffix in {"html", "htm", "xhtml"}
+        or (_HTML.search(text[:1024]) and text.lstrip().startswith("<"))
+    ) and (_HTML.search(text) or exact is Kind.HTML):
+        return Sniffed(Kind.HTML, "text/html")
+    if exact is Kind.TABLE or (suffix in {"csv", "tsv"} and len(text.splitlines()) > 0):
+        return Sniffed(Kind.TABLE, "text/csv")
+    if exact is Kind.DOCUMENT:
+        return Sniffed(exact, media_type)
+    if suffix in {"md", "markdown", "mkd", "mdown"} or (
+        suffix in {"", "txt"} and len(_MARKDOWN.findall(text)) >= 4 and text.startswith("#")
+    ):
+        return Sniffed(Kind.MARKDOWN, "text/markdown")
+    if "json" in media_type or suffix in _DATA_SUFFIXES or "xml" in media_type:
+        return Sniffed(Kind.DATA, _data_type(suffix, media_type))
+    if suffix in _PROSE_SUFFIXES:
+        return Sniffed(Kind.TEXT, "text/plain")
+    if lexer_for(source.name.decode("utf-8", "replace"), text, media_type) is not None:
+        return Sniffed(Kind.CODE, media_type if media_type != "text/plain" else "text/x-source")
+    if not suffix and _YAML.match(text) and text.startswith("---"):
+        return Sniffed(Kind.DATA, "application/yaml")
+    return Sniffed(Kind.TEXT, "text/plain" if not media_type.startswith("text/") else media_type)
+
+
+def _data_type(suffix: str, media_type: str) -> str:
+    by_suffix = {
+        "yaml": "application/yaml",
+        "yml": "application/yaml",
+        "toml": "application/toml",
+        "json": "application/json",
+        "xml": "application/xml",
+    }
+    return (
+        media_type if media_type not in {"text/plain", "text/x-script.python"} else by_suffix.get(suffix, "text/plain")
+    )
+
+
+def _inside_zip(path: str, head: bytes) -> str:
+    """Office documents and books are zips: which one, by the parts inside; '' when it is a plain zip or none."""
+    if not head.startswith(b"PK"):
+        return ""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist()[:5000])
+            if "mimetype" in names:
+                with archive.open("mimetype") as file:
+                    return file.read(120).decode("ascii", "replace").strip()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
+        return ""
+    if "[Content_Types].xml" in names:
+        for folder, rest in (
+            ("word/", "wordprocessingml.document"),
+            ("ppt/", "presentationml.presentation"),
+            ("xl/", "spreadsheetml.sheet"),
+        ):
+            if any(name.startswith(folder) for name in names):
+                return _OPEN + rest
+    if "META-INF/MANIFEST.MF" in names:
+        return "application/java-archive"
+    return ""
