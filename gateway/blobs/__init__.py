@@ -1,0 +1,1 @@
+"""Where larger bytes are kept, under their SHA-256. `base` is the protocol, one module an engine."""

@@ -1,0 +1,46 @@
+"""The blob protocol: immutable bytes under their digest.
+
+Contract: `put` is atomic (a digest is there whole or not at all) and idempotent; `read` never returns bytes that do not belong
+to the digest. Only `graphfs.errors` are raised. All calls may come from any thread.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+
+class Blobs(Protocol):
+    """An engine."""
+
+    def put(self, digest: bytes, source: Path | bytes, *, durable: bool) -> None:
+        """Stores. A file is taken over: gone afterwards, moved where that is possible. InvalidArgument when the bytes are not the digest's
+        (checked for `bytes`; a file is trusted to have been hashed while it was written). NoSpace."""
+        ...
+
+    def read(self, digest: bytes, start: int, length: int) -> bytes:
+        """Fewer bytes only at the blob's end. The first read of a blob by this process verifies all of it: Corrupt. NotFound."""
+        ...
+
+    def has(self, digest: bytes) -> bool: ...
+
+    def size(self, digest: bytes) -> int:
+        """Bytes; NotFound."""
+        ...
+
+    def verify(self, digest: bytes) -> bool:
+        """Hashes it again."""
+        ...
+
+    def flush(self) -> None:
+        """Everything put so far survives a power cut on return."""
+        ...
+
+    def digests(self) -> Iterator[tuple[bytes, int, int]]:
+        """(digest, size, time of the last put in ns) of every blob."""
+        ...
+
+    def delete(self, digest: bytes) -> None:
+        """Nothing happens when it is not there."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,154 @@
+"""Looking after a drive: how it is, whether its parts agree, and what can be swept."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+from pyroaring import BitMap64
+
+from gateway.service.trash import TrashPart
+from gateway.store.sqlite.check import REPAIRABLE
+from graphfs import __version__
+from graphfs.model import Caller, EdgeState, JobState, Problem, Status, Trashed
+
+_GRACE = 3600 * 10**9
+"""A blob that nothing uses is kept this long after it was put: its commit may be on the way."""
+_FAILURES = 100
+
+
+class CarePart(TrashPart):
+    """Implements `graphfs.api.Care`."""
+
+    _candidates: set[bytes]
+
+    def status(self, caller: Caller) -> Status:
+        totals = self.store.totals()
+        counts = self.store.job_counts()
+        blobs = sum(size for _, size, _ in self.blobs.digests())
+        return Status(
+            totals["files"],
+            totals["folders"],
+            totals["bytes"],
+            totals["stored"] + blobs,
+            totals["tags"],
+            totals["edges"],
+            totals["review"],
+            {state.value: counts.get(state.value, 0) for state in JobState},
+            tuple(self.store.jobs(JobState.FAILED, _FAILURES)),
+            totals["trashed"],
+            __version__,
+            self.store.schema,
+        )
+
+    def fsck(self, caller: Caller, *, repair: bool = False, verify: bool = False) -> list[Problem]:
+        with self._turn:
+            found = [
+                Problem(kind, subject, repair and kind in REPAIRABLE) for kind, subject in self.store.check(repair)
+            ]
+            found += [
+                Problem("node without name", str(node), repair)
+                for node in self.store.unnamed()
+                if node not in self._held and self._erased(node, repair)
+            ]
+            found += self._check_blobs(verify)
+            found += self._check_index(repair)
+        return found
+
+    def _erased(self, node: int, repair: bool) -> bool:
+        if repair:
+            with self.store.transaction() as tx:
+                record = tx.node(node)
+                if record is not None:
+                    self.erase(tx, record)
+        return True
+
+    def _check_blobs(self, verify: bool) -> Iterator[Problem]:
+        sizes = {digest: size for digest, size, _ in self.blobs.digests()}
+        for digest in self.store.used_digests():
+            if digest not in sizes:
+                yield Problem("missing blob", digest.hex(), False)
+            elif verify and not self.blobs.verify(digest):
+                yield Problem("damaged blob", digest.hex(), False)
+        if verify:
+            for digest, data in self.store.small_blobs():
+                if hashlib.sha256(data).digest() != digest:
+                    yield Problem("damaged blob", digest.hex(), False)
+
+    def _check_index(self, repair: bool) -> Iterator[Problem]:
+        """The sets in memory against the rows they are made from."""
+        live = BitMap64(self.store.live_files())
+        wrong = live ^ self.index.live
+        rows: dict[int, set[int]] = {}
+        for file, tag in self.store.pairs(EdgeState.APPLIED):
+            rows.setdefault(tag, set()).add(file)
+        tags = {
+            tag for tag in rows.keys() | self.index.rows.keys() if BitMap64(rows.get(tag, ())) != self.index.direct(tag)
+        }
+        if wrong or tags:
+            if repair:
+                self.index.load()
+            yield Problem(
+                "index differs from the records", f"files {list(wrong)[:10]}, tags {sorted(tags)[:10]}", repair
+            )
+
+    def gc(self, caller: Caller) -> int:
+        self.purge(caller, self.clock() - int(self.settings.retention * 1e9))
+        freed = self.store.sweep_blobs()
+        with self._turn:
+            used = self.store.used_digests()
+            horizon = self.clock() - _GRACE
+            for digest, size, put in list(self.blobs.digests()):
+                if digest not in used and put < horizon:
+                    self.blobs.delete(digest)
+                    freed += size
+            self._candidates.clear()
+        return freed
+
+    def unused_blobs(self, digests: Sequence[bytes]) -> None:
+        with self._turn:
+            self._candidates.update(digests)
+
+    def erase_blobs(self) -> int:
+        """Deletes the blobs that lost their last use; returns how many."""
+        count = 0
+        with self._turn:
+            for digest in self._candidates:
+                if not self.store.digest_used(digest):
+                    self.blobs.delete(digest)
+                    count += 1
+            self._candidates.clear()
+        return count
+
+    def make_room(self) -> bool:
+        """The disk is full: the trash gives way, oldest first, a tenth of it (at least 100 items) at a time."""
+        root = Caller(uid=0, gid=0, actor="full disk")
+        before = self.erase_blobs()
+        items: list[Trashed] = self.trash(root)
+        if not items:
+            return before > 0
+        given = items[-max(100, len(items) // 10) :]
+        digests = {extent.digest for item in given for extent in self.store.extents(item.node.id)}
+        self.purge(root, given[0].at + 1)
+        self.unused_blobs(list(digests))
+        self.store.sweep_blobs()
+        self.erase_blobs()
+        return True
+
+
+class Sweeper:
+    """A thread that does what nobody waits for, again and again."""
+
+    def __init__(self, name: str, task: Callable[[], None], every: float) -> None:
+        self._task = task
+        self._every = every
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every):
+            self._task()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()

@@ -1,0 +1,173 @@
+"""What all parts of the service stand on: the store, the blobs, the clock, who holds what, and one turn for every change."""
+
+import stat
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from msgspec import Struct
+
+from gateway.blobs.base import Blobs
+from gateway.service.events import Publisher
+from gateway.service.index import Index
+from gateway.store.base import Store, Transaction
+from graphfs.errors import NotAFolder, NotFound
+from graphfs.model import Caller, EventKind, Node
+
+
+class Settings(Struct, frozen=True):
+    """What the service is told from outside. Times in seconds, sizes in bytes."""
+
+    inline_limit: int = 32 << 10
+    chunk_size: int = 4 << 20
+    settle: float = 3.0
+    max_attempts: int = 5
+    backoff: float = 2.0
+    backoff_max: float = 600.0
+    retention: float = 30 * 86400.0
+    apply_at: float = 0.75
+    review_at: float = 0.45
+    facet_minimum: int = 24
+    facet_depth: int = 3
+    recent: float = 7 * 86400.0
+    batch_gap: float = 2.0
+    sweep_every: float = 60.0
+    owner: int = 0
+    """uid of who runs the drive: sees all of it."""
+
+
+class Change:
+    """One change under way: its transaction, and what follows once it is committed (sets in memory, events)."""
+
+    __slots__ = ("_events", "_index", "_reload", "_steps", "caller", "now", "tx")
+
+    def __init__(self, tx: Transaction, caller: Caller, now: int, index: Index) -> None:
+        self.tx = tx
+        self.caller = caller
+        self.now = now
+        self._index = index
+        self._events: list[tuple[EventKind, int, str]] = []
+        self._steps: list[Callable[[], None]] = []
+        self._reload = False
+
+    def reload_tags(self) -> None:
+        """After the commit the vocabulary in memory is read anew, once."""
+        self._reload = True
+
+    def then(self, step: Callable[[], None]) -> None:
+        """After the commit, in order, before anyone else's change."""
+        self._steps.append(step)
+
+    def tell(self, kind: EventKind, node: int = 0, name: str = "") -> None:
+        self._events.append((kind, node, name))
+
+    def live(self, file: int, live: bool) -> None:
+        index = self._index
+        self._steps.append(lambda: index.set_live(file, live))
+
+    def finish(self, publisher: Publisher) -> None:
+        for step in self._steps:
+            step()
+        if self._reload:
+            self._index.load_tags()
+        for kind, node, name in self._events:
+            publisher.publish(kind, node, name, self.caller.pid)
+
+
+class Core:
+    """State that the parts share. Each part is a mixin over it; `Service` puts them together."""
+
+    def __init__(self, store: Store, blobs: Blobs, settings: Settings, clock: Callable[[], int] = time.time_ns) -> None:
+        self.store = store
+        self.blobs = blobs
+        self.settings = settings
+        self.clock = clock
+        self.publisher = Publisher()
+        self.index = Index(store)
+        self._turn = threading.RLock()
+        self._held: Counter[int] = Counter()
+        # Nodes without a name that live only as long as somebody holds them.
+        self._unnamed: set[int] = set()
+        self._folder_paths: dict[int, str] = {}
+
+    @contextmanager
+    def change(self, caller: Caller) -> Iterator[Change]:
+        """One atomic change: commits at the end, then updates the sets and tells everyone, in the order of the commits."""
+        with self._turn:
+            with self.store.transaction() as tx:
+                change = Change(tx, caller, self.clock(), self.index)
+                yield change
+            change.finish(self.publisher)
+
+    def need(self, node: Node | None, what: int | str = "") -> Node:
+        if node is None:
+            raise NotFound(f"no such file or folder: {what}")
+        return node
+
+    def need_folder(self, tx: Transaction, folder: int) -> tuple[Node, bool]:
+        """The folder and whether it is live. NotFound, NotAFolder."""
+        found = tx.place(folder)
+        if found is None:
+            raise NotFound("the folder is gone")
+        if not stat.S_ISDIR(found[0].mode):
+            raise NotAFolder("not a folder")
+        return found
+
+    def actor(self, caller: Caller) -> str:
+        return caller.actor or f"uid:{caller.uid}"
+
+    def folder_path(self, folder: int) -> str:
+        """Path of a folder from the mount's root ('' for the root itself); remembered until a folder moves."""
+        known = self._folder_paths.get(folder)
+        if known is not None:
+            return known
+        names = self.store.names(folder)
+        if not names:
+            return ""
+        above = self.folder_path(names[0].folder)
+        path = f"{above}/{names[0].name}" if above else names[0].name
+        if len(self._folder_paths) > 10_000:
+            self._folder_paths.clear()
+        self._folder_paths[folder] = path
+        return path
+
+    def oldest_path(self, node: int) -> str:
+        """The oldest live name of a node as a path, else its oldest, else ''."""
+        names = self.store.names(node)
+        if not names:
+            return ""
+        first = next((name for name in names if name.live), names[0])
+        above = self.folder_path(first.folder)
+        return f"{above}/{first.name}" if above else first.name
+
+    def path(self, caller: Caller, node: int) -> str:
+        """See `graphfs.api.Tree.path`."""
+        return self.oldest_path(node)
+
+    def hold(self, node: int) -> None:
+        with self._turn:
+            self._held[node] += 1
+
+    def release(self, node: int) -> None:
+        with self._turn:
+            self._held[node] -= 1
+            if self._held[node] > 0:
+                return
+            del self._held[node]
+            if node in self._unnamed:
+                self._unnamed.discard(node)
+                with self.store.transaction() as tx:
+                    self.erase(tx, self.need(tx.node(node)))
+
+    def erase(self, tx: Transaction, node: Node) -> None:
+        """Removes a node without names for good, or leaves it to whoever holds it."""
+        if node.id in self._held:
+            self._unnamed.add(node.id)
+            return
+        tx.delete_node(node.id)
+        if node.file:
+            tx.delete_job(node.file)
+            if node.tags or tx.edges(node.file):
+                tx.delete_edges(node.file)

@@ -1,0 +1,150 @@
+"""One change of what is said of a file and a tag: written, journalled, counted and told, in the caller's change."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from gateway.service.core import Change, Core
+from gateway.store.base import ChangeRow, EdgeRow, TagRow
+from graphfs.errors import AlreadyExists
+from graphfs.model import EdgeState, EventKind, Source
+from graphfs.names import check_tag_name, fold
+
+
+class Ledger:
+    """The tag changes of one batch, collected while a change runs and written at its end by `close`."""
+
+    def __init__(self, part: "EdgePart", change: Change, why: str) -> None:
+        self._part = part
+        self._change = change
+        self._why = why
+        self._rows: list[ChangeRow] = []
+        self._files: dict[int, None] = {}
+        self._tags: set[int] = set()
+        self._made: dict[tuple[int, str], TagRow] = {}
+        self.batch = 0
+
+    def say(self, before: EdgeRow | None, after: EdgeRow | None) -> None:
+        """Replaces what is said of one file and tag."""
+        row = after or before
+        if row is None or before == after:
+            return
+        if after is None:
+            self._change.tx.delete_edge(row.file, row.tag)
+        else:
+            self._change.tx.put_edges((after,))
+        self._rows.append(ChangeRow("edge", row.file, row.tag, _json(before), _json(after)))
+        self._files[row.file] = None
+        self._tags.add(row.tag)
+        index, state = self._part.index, after.state if after else None
+        self._change.then(lambda: index.set_edge(row.file, row.tag, state))
+
+    def tag(self, before: TagRow | None, after: TagRow | None) -> None:
+        """Makes, alters or deletes a tag."""
+        row = after or before
+        if row is None or before == after:
+            return
+        if after is None:
+            self._change.tx.delete_tag(row.id)
+        else:
+            self._change.tx.put_tag(after)
+        self._rows.append(ChangeRow("tag", 0, row.id, _json(before), _json(after)))
+        self._change.reload_tags()
+
+    def note(self, kind: str, file: int, tag: int, before: str, after: str) -> None:
+        """Journals something that is neither an edge nor a tag (an alias)."""
+        self._rows.append(ChangeRow(kind, file, tag, before, after))
+        self._change.reload_tags()
+
+    def ensure(self, path: str) -> int:
+        """The tag at this path, made with its parents where it is missing."""
+        parent = 0
+        for name in path.split("/"):
+            name = check_tag_name(name)
+            key = fold(name)
+            made = self._made.get((parent, key))
+            if made is not None:
+                parent = made.id
+                continue
+            found = self._part.index.child(parent, key)
+            parent = found.id if found else self.make(parent, name).id
+        return parent
+
+    def make(self, parent: int, name: str) -> TagRow:
+        """A new tag. AlreadyExists."""
+        name = check_tag_name(name)
+        key = fold(name)
+        if (parent, key) in self._made or self._part.index.child(parent, key) is not None:
+            raise AlreadyExists(f"there is a tag {name!r} here already")
+        now = self._change.now
+        row = TagRow(self._change.tx.add_tag(parent, name, key, now), parent, name, key, now)
+        self._made[parent, key] = row
+        self._rows.append(ChangeRow("tag", 0, row.id, "null", _json(row)))
+        index = self._part.index
+        self._change.then(lambda: index.add_tag(row))
+        return row
+
+    def close(self) -> int:
+        """Writes the batch, recounts the files, tells everyone; returns how many edges changed."""
+        change, part = self._change, self._part
+        if not self._rows:
+            return 0
+        tx, caller, now = change.tx, change.caller, change.now
+        gap = int(part.settings.batch_gap * 1e9)
+        self.batch = tx.open_batch(caller.uid, caller.pid, part.actor(caller), self._why, now, gap)
+        tx.add_changes(self.batch, self._rows, now)
+        for file in self._files:
+            node = tx.count_tags(file, now)
+            if node:
+                change.tell(EventKind.NODE, node)
+        touched: set[int] = set()
+        for tag in self._tags:
+            touched |= part.index.lineage(tag) or {tag}
+        if touched:
+            tx.touch_tags(touched, now)
+            change.then(lambda: part.index.touch(touched, now))
+        change.tell(EventKind.TAGS)
+        return sum(1 for row in self._rows if row.kind == "edge")
+
+
+def _json(row: EdgeRow | TagRow | None) -> str:
+    return msgspec.json.encode(row).decode()
+
+
+class EdgePart(Core):
+    """What a person's word does to edges; the other parts build on it."""
+
+    def give_tags(self, change: Change, file: int, add: Sequence[str], why: str) -> None:
+        ledger = Ledger(self, change, why)
+        for path in add:
+            self.person_gives(change, ledger, file, ledger.ensure(path), None)
+        ledger.close()
+
+    def person_gives(self, change: Change, ledger: Ledger, file: int, tag: int, before: EdgeRow | None) -> None:
+        if before is not None and before.state == EdgeState.APPLIED and before.source == Source.PERSON:
+            return
+        after = EdgeRow(
+            file, tag, EdgeState.APPLIED, Source.PERSON, at=change.now, actor=self.actor(change.caller),
+            model=before.model if before else "", evidence=before.evidence if before else "",
+        )  # fmt: skip
+        ledger.say(before, after)
+
+    def person_takes(self, change: Change, ledger: Ledger, before: EdgeRow) -> None:
+        """A person's tag is gone; a machine's is remembered as rejected."""
+        if before.state == EdgeState.REJECTED:
+            return
+        if before.source == Source.PERSON and not before.model:
+            ledger.say(before, None)
+            return
+        after = EdgeRow(
+            before.file, before.tag, EdgeState.REJECTED, before.source, before.model, before.prompt, before.confidence,
+            before.evidence, change.now, self.actor(change.caller),
+        )  # fmt: skip
+        ledger.say(before, after)
+
+    def copy_edges(self, change: Change, edges: Sequence[EdgeRow], file: int) -> None:
+        """The same words about another file (a safe save whose new file had tags of its own)."""
+        ledger = Ledger(self, change, "saved over a file with tags")
+        for edge in edges:
+            ledger.say(None, EdgeRow(file, *(getattr(edge, name) for name in EdgeRow.__struct_fields__[1:])))
+        ledger.close()

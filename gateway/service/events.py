@@ -1,0 +1,60 @@
+"""What changed, told in order: to listeners in this process at once, to those who ask later from a bounded memory."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from graphfs.model import Event, EventKind
+
+_KEPT = 10_000
+
+
+class Publisher:
+    """Numbers events and hands them on. Numbers begin with the start time, so they grow over restarts too."""
+
+    def __init__(self) -> None:
+        self._seq = time.time_ns() // 1000
+        self._kept: deque[Event] = deque(maxlen=_KEPT)
+        self._listeners: list[Callable[[Event], None]] = []
+        self._waiting = 0
+        self._condition = threading.Condition()
+
+    def publish(self, kind: EventKind, node: int = 0, name: str = "", origin: int = 0) -> None:
+        """Tells one change. Called with the writer's turn held, so the order is that of the commits."""
+        self._seq += 1
+        event = Event(self._seq, kind, node, name, origin)
+        self._kept.append(event)
+        for listener in self._listeners:
+            listener(event)
+        if self._waiting:
+            with self._condition:
+                self._condition.notify_all()
+
+    def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        self._listeners = [*self._listeners, listener]
+
+        def stop() -> None:
+            self._listeners = [one for one in self._listeners if one is not listener]
+
+        return stop
+
+    def events(self, after: int, timeout: float) -> list[Event]:
+        """See `graphfs.api.Events.events`."""
+        if after < 0:
+            return [Event(self._seq, EventKind.RESET)]
+        deadline = time.monotonic() + timeout
+        with self._condition:
+            self._waiting += 1
+            try:
+                while self._seq <= after and (left := deadline - time.monotonic()) > 0:
+                    self._condition.wait(left)
+            finally:
+                self._waiting -= 1
+        newest = self._seq
+        kept = list(self._kept)
+        if newest <= after:
+            return []
+        if not kept or kept[0].seq > after + 1:
+            return [Event(newest, EventKind.RESET)]
+        return [event for event in kept if event.seq > after]

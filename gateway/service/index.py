@@ -1,0 +1,223 @@
+"""The graph in memory: tags by name, and the set of files of each as a Roaring bitmap. Queries are answered from here.
+
+It is derived from the store, filled when the drive is opened and brought up to date after every commit, so a listing never
+recounts edges (facts: TMSU needs 10 s for that). What a query means is said by `graphfs.query.evaluate`; property tests
+hold this equal to it. Readers may come from any thread: sets that were handed out are never changed.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from pyroaring import BitMap64
+
+from gateway.store.base import AliasRow, Store, TagRow
+from graphfs.model import EdgeState
+from graphfs.query.ast import All, And, Not, Or, Query, Range, Recent, Review, Search, Tag, Term, Untagged
+from graphfs.query.ranges import range_test
+from graphfs.query.vocabulary import TagRef
+
+
+class Index:
+    """Implements `graphfs.query.vocabulary.Vocabulary` over one store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.RLock()
+        self.generation = 0
+        """Grows with every change: what was computed under an older one may be wrong."""
+        self.live = BitMap64()
+        self.rows: dict[int, TagRow] = {}
+        self._below: dict[int, dict[str, int]] = {}
+        self._aliases: dict[tuple[int, str], AliasRow] = {}
+        self._direct: dict[int, BitMap64] = {}
+        self._review: dict[int, BitMap64] = {}
+        self._closures: dict[tuple[bool, int], BitMap64] = {}
+        self._tagged: BitMap64 | None = None
+        self._changed: dict[int, int] = {}
+        self.started = time.time_ns()
+        self.load()
+
+    def load(self) -> None:
+        """Forgets all and reads the store again."""
+        with self._lock:
+            self.live = BitMap64(self._store.live_files())
+            self._direct = _grouped(self._store.pairs(EdgeState.APPLIED))
+            self._review = _grouped(self._store.pairs(EdgeState.REVIEW))
+            self.load_tags()
+
+    def load_tags(self) -> None:
+        """After tags were made, renamed, moved or deleted."""
+        with self._lock:
+            self.rows = {row.id: row for row in self._store.tags()}
+            self._below = {}
+            for row in self.rows.values():
+                self._below.setdefault(row.parent, {})[row.key] = row.id
+            self._aliases = {(row.parent, row.key): row for row in self._store.aliases()}
+            self._forget()
+
+    def add_tag(self, row: TagRow) -> None:
+        """One new tag: what is known of the others stays."""
+        with self._lock:
+            self.rows[row.id] = row
+            self._below.setdefault(row.parent, {})[row.key] = row.id
+            self.generation += 1
+
+    def touch(self, tags: Iterable[int], now: int) -> None:
+        """The members of these tags changed."""
+        with self._lock:
+            for tag in tags:
+                self._changed[tag] = now
+
+    def changed(self, tag: int) -> int:
+        row = self.rows.get(tag)
+        return max(self._changed.get(tag, 0), row.changed if row else 0)
+
+    def _forget(self) -> None:
+        self.generation += 1
+        self._closures.clear()
+        self._tagged = None
+
+    def set_live(self, file: int, live: bool) -> None:
+        with self._lock:
+            if live:
+                self.live.add(file)
+            else:
+                self.live.discard(file)
+            self.generation += 1
+
+    def set_edge(self, file: int, tag: int, state: str | None) -> None:
+        """What is said of a file and a tag now (None: nothing)."""
+        with self._lock:
+            for sets, kept in ((self._direct, EdgeState.APPLIED), (self._review, EdgeState.REVIEW)):
+                if state == kept:
+                    sets.setdefault(tag, BitMap64()).add(file)
+                elif tag in sets:
+                    sets[tag].discard(file)
+            up = tag
+            while up:
+                self._closures.pop((False, up), None)
+                self._closures.pop((True, up), None)
+                up = self.parent(up)
+            self._tagged = None
+            self.generation += 1
+
+    # -- vocabulary
+
+    def root(self, key: str) -> TagRef | None:
+        return self.child(0, key)
+
+    def child(self, tag: int, key: str) -> TagRef | None:
+        found = self._below.get(tag, {}).get(key)
+        if found is None:
+            alias = self._aliases.get((tag, key))
+            found = alias.tag if alias else None
+        return TagRef(found, self.rows[found].name) if found is not None and found in self.rows else None
+
+    def children(self, tag: int) -> Iterable[TagRef]:
+        return [TagRef(one, self.rows[one].name) for one in list(self._below.get(tag, {}).values())]
+
+    def keys(self, tag: int) -> set[str]:
+        """Folded names and aliases of the children."""
+        return {*self._below.get(tag, {}), *(key for above, key in self._aliases if above == tag)}
+
+    def names(self, tag: int) -> tuple[str, ...]:
+        found: list[str] = []
+        while tag:
+            row = self.rows[tag]
+            found.append(row.name)
+            tag = row.parent
+        return tuple(reversed(found))
+
+    def parent(self, tag: int) -> int:
+        row = self.rows.get(tag)
+        return row.parent if row else 0
+
+    def path(self, tag: int) -> str:
+        return "/".join(self.names(tag))
+
+    def subtree(self, tag: int) -> list[int]:
+        """The tag and all below it, parents first."""
+        found = [tag]
+        for one in found:
+            found += self._below.get(one, {}).values()
+        return found
+
+    def lineage(self, tag: int) -> set[int]:
+        """The tag and all above it."""
+        found = set()
+        while tag:
+            found.add(tag)
+            tag = self.parent(tag)
+        return found
+
+    def aliases_of(self, tag: int) -> tuple[str, ...]:
+        return tuple(row.name for row in self._aliases.values() if row.tag == tag)
+
+    # -- sets
+
+    def closure(self, tag: int, review: bool = False) -> BitMap64:
+        """Files (live or not) with the tag or one below it. Not to be changed by who gets it."""
+        with self._lock:
+            found = self._closures.get((review, tag))
+            if found is None:
+                sets = self._review if review else self._direct
+                found = BitMap64.union(BitMap64(), *(sets[one] for one in self.subtree(tag) if one in sets))
+                self._closures[review, tag] = found
+            return found
+
+    def direct(self, tag: int) -> BitMap64:
+        with self._lock:
+            return BitMap64(self._direct.get(tag, ()))
+
+    def tagged(self) -> BitMap64:
+        with self._lock:
+            if self._tagged is None:
+                self._tagged = BitMap64.union(BitMap64(), *self._direct.values())
+            return self._tagged
+
+    def evaluate(
+        self, query: Query, recent: Callable[[], Iterable[int]], search: Callable[[str], Iterable[int]]
+    ) -> BitMap64:
+        """Stable ids of the live files that match. A new set."""
+        with self._lock:
+            return self.live & self._term(query.term, query.direct, recent, search)
+
+    def _term(
+        self, term: Term, direct: bool, recent: Callable[[], Iterable[int]], search: Callable[[str], Iterable[int]]
+    ) -> BitMap64:
+        match term:
+            case All():
+                return self.live
+            case Tag(tag):
+                return self._direct.get(tag, BitMap64()) if direct else self.closure(tag)
+            case Range(parent, low, high):
+                inside = range_test(low, high)
+                tags = [tag for key, tag in self._below.get(parent, {}).items() if inside(key)]
+                return BitMap64.union(
+                    BitMap64(), *(self._direct.get(tag, BitMap64()) if direct else self.closure(tag) for tag in tags)
+                )
+            case Untagged():
+                return self.live - self.tagged()
+            case Recent():
+                return BitMap64(recent())
+            case Review(tag):
+                if tag:
+                    return self.closure(tag, review=True)
+                return BitMap64.union(BitMap64(), *self._review.values())
+            case Search(words):
+                return BitMap64(search(words))
+            case Not(inner):
+                return self.live - self._term(inner, direct, recent, search)
+            case And(terms):
+                sets = sorted((self._term(one, direct, recent, search) for one in terms), key=len)
+                return BitMap64.intersection(*sets)
+            case Or(terms):
+                return BitMap64.union(*(self._term(one, direct, recent, search) for one in terms))
+
+
+def _grouped(pairs: Iterable[tuple[int, int]]) -> dict[int, BitMap64]:
+    groups: dict[int, list[int]] = {}
+    for file, tag in pairs:
+        groups.setdefault(tag, []).append(file)
+    return {tag: BitMap64(files) for tag, files in groups.items()}

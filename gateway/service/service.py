@@ -1,0 +1,118 @@
+"""The service: all parts of the boundary in one object, and how one is opened over a state directory."""
+
+import logging
+import os
+import shutil
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gateway.blobs.base import Blobs
+from gateway.blobs.local import LocalBlobs
+from gateway.service.care import CarePart, Sweeper
+from gateway.service.content import ContentPart, SpacePart
+from gateway.service.core import Settings
+from gateway.service.jobs import JobPart
+from gateway.service.journal import JournalPart
+from gateway.service.views import ViewPart
+from gateway.store.base import Store
+from gateway.store.sqlite.store import SqliteStore
+from graphfs.config import Config
+from graphfs.errors import DriveError
+from graphfs.model import Caller, Event
+
+_log = logging.getLogger(__name__)
+_FLUSH_EVERY = 5.0
+_RESERVE = 16 << 20
+
+
+class Service(CarePart, ContentPart, SpacePart, ViewPart, JournalPart, JobPart):
+    """Implements `graphfs.api.Drive` in process."""
+
+    def __init__(
+        self,
+        store: Store,
+        blobs: Blobs,
+        settings: Settings,
+        folder: Path,
+        clock: Callable[[], int] = time.time_ns,
+        reserve: int = 0,
+    ) -> None:
+        super().__init__(store, blobs, settings, clock)
+        self.space_folder = str(folder)
+        self.space_reserve = reserve
+        self._answers = OrderedDict()
+        self._candidates = set()
+        for node in store.unnamed():
+            # Held by a process that is gone.
+            self._erased(node, True)
+        self._sweepers = [
+            Sweeper("flush", self._flush, _FLUSH_EVERY),
+            Sweeper("sweep", self._sweep, settings.sweep_every),
+        ]
+        self._swept = clock()
+
+    def _flush(self) -> None:
+        """Closed files become durable soon, asked or not."""
+        try:
+            self.sync()
+        except DriveError as error:
+            _log.warning("what was written could not be made durable yet: %s", error)
+
+    def _sweep(self) -> None:
+        try:
+            self.erase_blobs()
+            if self.clock() - self._swept > 3600 * 10**9:
+                self._swept = self.clock()
+                self.gc(Caller(uid=0, gid=0, actor="sweep"))
+        except DriveError as error:
+            _log.warning("sweeping failed, it is tried again: %s", error)
+
+    def accessed(self, times: Sequence[tuple[int, int]]) -> None:
+        with self.store.transaction() as tx:
+            tx.set_accessed(times)
+
+    def events(self, after: int, timeout: float) -> list[Event]:
+        return self.publisher.events(after, timeout)
+
+    def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        return self.publisher.subscribe(listener)
+
+    def close(self) -> None:
+        for sweeper in self._sweepers:
+            sweeper.stop()
+        self.sync()
+        self.blobs.close()
+        self.store.close()
+
+
+def settings_from(config: Config, owner: int) -> Settings:
+    """What of the configuration concerns the service."""
+    return Settings(
+        inline_limit=config.store.inline_limit,
+        chunk_size=config.store.chunk_size,
+        settle=config.jobs.settle_seconds,
+        max_attempts=config.jobs.max_attempts,
+        backoff=config.jobs.backoff_seconds,
+        backoff_max=config.jobs.backoff_max_seconds,
+        retention=config.trash.retention_days * 86400.0,
+        apply_at=config.tagger.apply_at,
+        review_at=config.tagger.review_at,
+        facet_minimum=config.tags.facet_minimum,
+        facet_depth=config.tags.facet_depth,
+        recent=config.tags.recent_days * 86400.0,
+        owner=owner,
+    )
+
+
+def open_service(
+    state: Path, config: Config, owner: int | None = None, clock: Callable[[], int] = time.time_ns
+) -> Service:
+    """The embedded drive of a state directory, made when it is empty. TooNew, Busy, Corrupt, NoSpace."""
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = SqliteStore(state / "graph.sqlite", clock)
+    # The database keeps some room of its own, so that deleting works on a full disk.
+    reserve = min(_RESERVE, shutil.disk_usage(state).total // 20)
+    blobs = LocalBlobs(state / "blobs", reserve)
+    return Service(store, blobs, settings_from(config, os.getuid() if owner is None else owner), state, clock, reserve)

@@ -1,0 +1,372 @@
+"""Folders, names and attributes: POSIX's rules, and what GraphFS adds to them (trash, identity over safe saves)."""
+
+import stat
+from collections.abc import Sequence
+
+from gateway.service.core import Change, Core
+from gateway.store.base import Transaction
+from graphfs.errors import (
+    AlreadyExists,
+    InvalidArgument,
+    IsAFolder,
+    NoAttribute,
+    NotAFolder,
+    NotEmpty,
+    NotFound,
+    NotPermitted,
+    TooLarge,
+    TooManyLinks,
+)
+from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Entry, EventKind, Node, Replace, XattrMode
+from graphfs.names import check_file_name as check_name
+
+_MAX_LINKS = 65_000
+_MAX_XATTR = 64 << 10
+_REWRITE_WINDOW = 60 * 10**9
+"""How long after a rename its old name, made anew, still counts as the same file being saved."""
+
+
+def changed(node: Node, **values: int) -> Node:
+    """The record with other values."""
+    fields = {name: getattr(node, name) for name in Node.__struct_fields__}
+    return Node(**(fields | values))
+
+
+class TreePart(Core):
+    """Implements `graphfs.api.Tree` and `Xattrs`."""
+
+    def give_tags(self, change: Change, file: int, add: Sequence[str], why: str) -> None:
+        raise NotImplementedError
+
+    def node(self, caller: Caller, node: int) -> Node:
+        return self.need(self.store.node(node), node)
+
+    def lookup(self, caller: Caller, folder: int, name: str) -> Node:
+        found = self.store.lookup(folder, name)
+        if found is None:
+            place = self.store.node(folder)
+            if place is not None and not stat.S_ISDIR(place.mode):
+                raise NotAFolder("not a folder")
+            raise NotFound(name)
+        return found
+
+    def children(self, caller: Caller, folder: int, after: int = 0, limit: int = 0) -> list[Entry]:
+        found = self.store.children(folder, after, limit)
+        if not found and not after and not stat.S_ISDIR(self.node(caller, folder).mode):
+            raise NotAFolder("not a folder")
+        return found
+
+    def readlink(self, caller: Caller, node: int) -> str:
+        if not stat.S_ISLNK(self.node(caller, node).mode):
+            raise InvalidArgument("not a symbolic link")
+        return self.store.target(node)
+
+    def file(self, caller: Caller, file: int) -> Node:
+        if file not in self.index.live:
+            raise NotFound(f"no file has the id {file}")
+        return self.need(self.store.by_file(file), file)
+
+    def create(
+        self,
+        caller: Caller,
+        folder: int,
+        name: str,
+        mode: int,
+        *,
+        rdev: int = 0,
+        target: str = "",
+        tags: Sequence[str] = (),
+    ) -> Node:
+        check_name(name)
+        is_folder = stat.S_ISDIR(mode)
+        regular = stat.S_ISREG(mode)
+        with self.change(caller) as change:
+            tx = change.tx
+            parent, live = self.need_folder(tx, folder)
+            gid = caller.gid
+            if parent.mode & stat.S_ISGID:
+                gid = parent.gid
+                mode |= stat.S_ISGID if is_folder else 0
+            node = tx.add_node(
+                mode, caller.uid, gid, rdev, change.now, links=2 if is_folder else 1, live=live, target=target
+            )
+            if not tx.add_entry(folder, name, node.id):
+                raise AlreadyExists(name)
+            tx.touch(folder, change.now, 1 if is_folder else 0)
+            if regular and live:
+                tx.queue(node.file, change.now + int(self.settings.settle * 1e9))
+                change.live(node.file, True)
+                if tags:
+                    self.give_tags(change, node.file, tags, f"created as {name}")
+                    node = self.need(tx.node(node.id))
+            change.tell(EventKind.ENTRY, folder, name)
+        return node
+
+    def link(self, caller: Caller, node: int, folder: int, name: str) -> Node:
+        check_name(name)
+        with self.change(caller) as change:
+            tx = change.tx
+            found = self.need(tx.node(node), node)
+            if stat.S_ISDIR(found.mode):
+                raise NotPermitted("a folder has one name only")
+            if found.links >= _MAX_LINKS:
+                raise TooManyLinks(f"a file has at most {_MAX_LINKS} names")
+            self.need_folder(tx, folder)
+            if not tx.add_entry(folder, name, node):
+                raise AlreadyExists(name)
+            if found.links == 0:
+                self._unnamed.discard(node)
+            found = changed(found, links=found.links + 1, ctime=change.now)
+            tx.save_node(found)
+            tx.touch(folder, change.now)
+            self.relive(change, node)
+            change.tell(EventKind.ENTRY, folder, name)
+            change.tell(EventKind.NODE, node)
+        return found
+
+    def unlink(self, caller: Caller, folder: int, name: str) -> None:
+        with self.change(caller) as change:
+            tx = change.tx
+            node = self.need(tx.lookup(folder, name), name)
+            if stat.S_ISDIR(node.mode):
+                raise IsAFolder(name)
+            if node.file:
+                self._rewritten(change, node)
+                node = self.need(tx.node(node.id))
+            tx.delete_entry(folder, name)
+            tx.touch(folder, change.now)
+            self.drop_name(change, node, folder, name, "deleted")
+            change.tell(EventKind.ENTRY, folder, name)
+
+    def drop_name(self, change: Change, node: Node, folder: int, name: str, why: str) -> None:
+        """After an entry was taken away from a node that is not a folder: what becomes of the node."""
+        tx, now = change.tx, change.now
+        left = changed(node, links=node.links - 1, ctime=now)
+        tx.save_node(left)
+        if left.links:
+            self.relive(change, node.id)
+            change.tell(EventKind.NODE, node.id)
+            return
+        place = tx.place(folder)
+        if node.file:
+            tx.set_live(node.id, False)
+            tx.delete_job(node.file)
+            change.live(node.file, False)
+        if node.file and place and place[1] and (node.size or node.tags):
+            above = self.folder_path(folder)
+            tx.add_trash(node.id, f"{above}/{name}", now, change.caller.uid, self.actor(change.caller), why)
+        else:
+            self.erase(tx, left)
+
+    def relive(self, change: Change, node: int) -> None:
+        """Brings liveness of a node (and all below) in line with its names, and the jobs with it."""
+        tx = change.tx
+        place = tx.place(node)
+        names = tx.names(node)
+        live = any(name.live for name in names)
+        if place is None or place[1] == live:
+            return
+        for file, now_live in tx.set_live(node, live):
+            change.live(file, now_live)
+            if now_live:
+                tx.queue(file, change.now + int(self.settings.settle * 1e9))
+            else:
+                tx.delete_job(file)
+
+    def _rewritten(self, change: Change, node: Node) -> None:
+        """A backup is deleted whose old name was made anew (an editor that renames, writes and removes the backup): the new file is the same
+        file, so it gets the stable id and the tags."""
+        tx = change.tx
+        origin = tx.origin(node.id)
+        if origin is None or change.now - origin.at > _REWRITE_WINDOW:
+            return
+        new = tx.lookup(origin.folder, origin.name)
+        if new is None or not new.file or new.id == node.id or new.id < node.id:
+            return
+        self.hand_over(change, node, new)
+
+    def hand_over(self, change: Change, old: Node, new: Node) -> None:
+        """`new` becomes the file that `old` was: stable id and tags; what `new` had itself is added."""
+        tx, now = change.tx, change.now
+        tx.swap_files(old.id, new.id)
+        was = {edge.tag for edge in tx.edges(old.file)}
+        own = [edge for edge in tx.edges(new.file) if edge.tag not in was]
+        if own:
+            self.copy_edges(change, own, old.file)
+        if was or own:
+            tx.count_tags(old.file, now)
+            tx.count_tags(new.file, now)
+        place = tx.place(new.id)
+        if place and place[1]:
+            tx.queue(old.file, now + int(self.settings.settle * 1e9))
+            change.live(old.file, True)
+
+    def copy_edges(self, change: Change, edges: Sequence[object], file: int) -> None:
+        raise NotImplementedError
+
+    def rmdir(self, caller: Caller, folder: int, name: str) -> None:
+        with self.change(caller) as change:
+            tx = change.tx
+            node = self.need(tx.lookup(folder, name), name)
+            if not stat.S_ISDIR(node.mode):
+                raise NotAFolder(name)
+            if tx.has_children(node.id):
+                raise NotEmpty(name)
+            if folder == SUPER_ROOT and name == "files":
+                raise NotPermitted("files/ is part of the drive")
+            tx.delete_entry(folder, name)
+            tx.touch(folder, change.now, -1)
+            tx.delete_node(node.id)
+            self._folder_paths.clear()
+            change.tell(EventKind.ENTRY, folder, name)
+
+    def rename(
+        self, caller: Caller, folder: int, name: str, new_folder: int, new_name: str, replace: Replace = Replace.ALLOW
+    ) -> None:
+        check_name(new_name)
+        with self.change(caller) as change:
+            tx = change.tx
+            node = self.need(tx.lookup(folder, name), name)
+            target = tx.lookup(new_folder, new_name)
+            self.need_folder(tx, new_folder)
+            if SUPER_ROOT in (folder, new_folder) and "files" in (
+                name if folder == SUPER_ROOT else "",
+                new_name if new_folder == SUPER_ROOT else "",
+            ):
+                raise NotPermitted("files/ is part of the drive")
+            for moved, into in ((node, new_folder), (target, folder) if replace is Replace.EXCHANGE else (None, 0)):
+                if moved is not None and stat.S_ISDIR(moved.mode) and self._is_below(tx, into, moved.id):
+                    raise InvalidArgument("a folder cannot be moved into itself")
+            if replace is Replace.EXCHANGE:
+                self._exchange(change, node, folder, name, self.need(target, new_name), new_folder, new_name)
+            else:
+                if target is not None and replace is Replace.REFUSE:
+                    raise AlreadyExists(new_name)
+                if target is not None and target.id == node.id:
+                    return
+                self._move(change, node, folder, name, target, new_folder, new_name)
+            change.tell(EventKind.ENTRY, folder, name)
+            change.tell(EventKind.ENTRY, new_folder, new_name)
+
+    def _is_below(self, tx: Transaction, folder: int, top: int) -> bool:
+        while folder != SUPER_ROOT:
+            if folder == top:
+                return True
+            names = tx.names(folder)
+            if not names:
+                return False
+            folder = names[0].folder
+        return top == SUPER_ROOT
+
+    def _move(
+        self, change: Change, node: Node, folder: int, name: str, target: Node | None, new_folder: int, new_name: str
+    ) -> None:
+        tx, now = change.tx, change.now
+        is_folder = stat.S_ISDIR(node.mode)
+        if target is not None:
+            self._make_way(change, node, target, new_folder, new_name)
+            node = self.need(tx.node(node.id))
+        tx.move_entry(folder, name, new_folder, new_name)
+        tx.save_node(changed(node, ctime=now))
+        if folder == new_folder and not is_folder:
+            tx.set_origin(node.id, folder, name, now)
+        lost_folder = target is not None and is_folder
+        tx.touch(folder, now, -1 if is_folder else 0)
+        tx.touch(new_folder, now, (1 if is_folder else 0) - (1 if lost_folder else 0))
+        if is_folder:
+            self._folder_paths.clear()
+        if folder != new_folder:
+            self.relive(change, node.id)
+        change.tell(EventKind.NODE, node.id)
+
+    def _make_way(self, change: Change, node: Node, target: Node, folder: int, name: str) -> None:
+        """Takes the name away from what a rename replaces."""
+        tx = change.tx
+        if stat.S_ISDIR(target.mode):
+            if not stat.S_ISDIR(node.mode):
+                raise IsAFolder(name)
+            if tx.has_children(target.id):
+                raise NotEmpty(name)
+            tx.delete_entry(folder, name)
+            tx.delete_node(target.id)
+            return
+        if stat.S_ISDIR(node.mode):
+            raise NotAFolder(name)
+        place = tx.place(folder)
+        if node.file and target.file and target.links == 1 and place and place[1]:
+            self.hand_over(change, target, node)
+            target = self.need(tx.node(target.id))
+        tx.delete_entry(folder, name)
+        self.drop_name(change, target, folder, name, "replaced")
+
+    def _exchange(
+        self, change: Change, node: Node, folder: int, name: str, target: Node, new_folder: int, new_name: str
+    ) -> None:
+        tx, now = change.tx, change.now
+        tx.point_entry(folder, name, target.id)
+        tx.point_entry(new_folder, new_name, node.id)
+        shift = int(stat.S_ISDIR(target.mode)) - int(stat.S_ISDIR(node.mode)) if folder != new_folder else 0
+        for one in (node, target):
+            tx.save_node(changed(one, ctime=now))
+        tx.touch(folder, now, shift)
+        tx.touch(new_folder, now, -shift)
+        self._folder_paths.clear()
+        if folder != new_folder:
+            self.relive(change, node.id)
+            self.relive(change, target.id)
+        for one in (node, target):
+            change.tell(EventKind.NODE, one.id)
+
+    def set_attributes(self, caller: Caller, node: int, change: AttributeChange) -> Node:
+        with self.change(caller) as step:
+            found = self.need(step.tx.node(node), node)
+            saved = Node(
+                found.id,
+                found.mode if change.mode is None else stat.S_IFMT(found.mode) | change.mode & 0o7777,
+                found.uid if change.uid is None else change.uid,
+                found.gid if change.gid is None else change.gid,
+                found.rdev,
+                found.size,
+                found.stored,
+                found.atime if change.atime is None else change.atime,
+                found.mtime if change.mtime is None else change.mtime,
+                step.now,
+                found.links,
+                found.tags,
+                found.version,
+                found.file,
+            )
+            step.tx.save_node(saved)
+            step.tell(EventKind.NODE, node)
+        return saved
+
+    def xattr(self, caller: Caller, node: int, name: str) -> bytes:
+        value = self.store.xattr(node, name)
+        if value is None:
+            raise NoAttribute(name)
+        return value
+
+    def xattrs(self, caller: Caller, node: int) -> list[str]:
+        return self.store.xattrs(node)
+
+    def set_xattr(self, caller: Caller, node: int, name: str, value: bytes, mode: XattrMode = XattrMode.ANY) -> None:
+        if len(value) > _MAX_XATTR:
+            raise TooLarge(f"an extended attribute holds at most {_MAX_XATTR} bytes")
+        with self.change(caller) as change:
+            found = self.need(change.tx.node(node), node)
+            there = change.tx.xattr(node, name) is not None
+            if there and mode is XattrMode.CREATE:
+                raise AlreadyExists(name)
+            if not there and mode is XattrMode.REPLACE:
+                raise NoAttribute(name)
+            change.tx.set_xattr(node, name, value)
+            change.tx.save_node(changed(found, ctime=change.now))
+            change.tell(EventKind.NODE, node)
+
+    def remove_xattr(self, caller: Caller, node: int, name: str) -> None:
+        with self.change(caller) as change:
+            found = self.need(change.tx.node(node), node)
+            if not change.tx.delete_xattr(node, name):
+                raise NoAttribute(name)
+            change.tx.save_node(changed(found, ctime=change.now))
+            change.tell(EventKind.NODE, node)

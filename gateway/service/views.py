@@ -1,0 +1,200 @@
+"""Queries as folders: what the views below `tags/` are and list."""
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+from pyroaring import BitMap64
+
+from gateway.service.tags import TagPart
+from graphfs.errors import NotFound, NotSupported
+from graphfs.model import SUPER_ROOT, Caller, Facet, Node, View, ViewEntry
+from graphfs.names import derived_name, display_names, fold, parse_derived
+from graphfs.query.ast import And, Not, Or, Query, Recent, Review, Tag, Term
+from graphfs.query.facets import Limits, narrowing
+from graphfs.query.parser import Path, expression, named, parse
+from graphfs.query.text import parse_text
+
+_REMEMBERED = 256
+
+
+class Answer(Struct, frozen=True):
+    """A path, what it means, and the files that match (not to be changed)."""
+
+    path: Path
+    files: BitMap64
+
+
+class ViewPart(TagPart):
+    """Implements `graphfs.api.Views`."""
+
+    _answers: OrderedDict[tuple[object, ...], Answer]
+
+    def no_search(self, words: str) -> Iterable[int]:
+        raise NotSupported("this drive has no search yet: leave +search out of the query")
+
+    def matching(self, query: Query) -> BitMap64:
+        """Live files that match, whoever asks."""
+        since = self.clock() - int(self.settings.recent * 1e9)
+        return self.index.evaluate(query, lambda: self.store.arrived_since(since), self.no_search)
+
+    # -- who sees what
+
+    def visible(self, caller: Caller, files: Iterable[int]) -> int:
+        """How many of these live files the caller may see."""
+        if self.sees_all(caller):
+            return len(files) if isinstance(files, BitMap64 | tuple) else sum(1 for _ in files)
+        return len(self.seen(caller, BitMap64(files)))
+
+    def sees_all(self, caller: Caller) -> bool:
+        return caller.uid in (0, self.settings.owner)
+
+    def seen(self, caller: Caller, files: BitMap64) -> BitMap64:
+        """Those of the files that the caller may read, by the mode bits of the file and of the folders above its names."""
+        if self.sees_all(caller):
+            return files
+        passable: dict[int, bool] = {SUPER_ROOT: True}
+
+        def passes(folder: int) -> bool:
+            if folder not in passable:
+                node = self.store.node(folder)
+                names = self.store.names(folder)
+                passable[folder] = bool(node and names and _allowed(caller, node, os.X_OK) and passes(names[0].folder))
+            return passable[folder]
+
+        return BitMap64(
+            node.file
+            for _, node in self.store.named(files)
+            if _allowed(caller, node, os.R_OK)
+            and any(name.live and passes(name.folder) for name in self.store.names(node.id))
+        )
+
+    # -- views
+
+    def answer(self, caller: Caller, components: Sequence[str]) -> Answer:
+        """The view's path and files. NotFound. Remembered while nothing changes."""
+        who = () if self.sees_all(caller) else (caller.uid, caller.gid, caller.groups, self.clock() >> 30)
+        key = (self.index.generation, tuple(components), who)
+        known = self._answers.get(key)
+        if known is not None:
+            return known
+        path = parse(components, self.index)
+        files = self.seen(caller, self.matching(path.query)) if components else BitMap64()
+        found = Answer(path, files)
+        if not _moving(path.query.term):
+            self._answers[key] = found
+            if len(self._answers) > _REMEMBERED:
+                self._answers.popitem(last=False)
+        return found
+
+    def view(self, caller: Caller, path: Sequence[str]) -> View:
+        return self._view(caller, self.answer(caller, path))
+
+    def _view(self, caller: Caller, answer: Answer) -> View:
+        path = answer.path
+        named_tags = path.named or tuple(ref.id for ref in self.index.children(0))
+        changed = max((self.index.changed(tag) for tag in named_tags), default=0)
+        tag = path.tag
+        return View(
+            path.components,
+            path.complete,
+            len(answer.files) if path.lists_files else 0,
+            changed or self.index.started,
+            tuple(self.index.path(one) for one in path.gives),
+            self.tag_record(caller, self.index.rows[tag.id]) if tag else None,
+            path.child,
+        )
+
+    def view_entry(self, caller: Caller, path: Sequence[str], name: str) -> View | Node:
+        answer = self.answer(caller, path)
+        if named(answer.path, name, self.index) is not None:
+            return self.view(caller, (*path, name))
+        if answer.path.lists_files:
+            node = self._file_called(answer, name)
+            if node is not None:
+                return node
+        if expression(answer.path, name, self.index) is not None:
+            return self.view(caller, (*path, name))
+        raise NotFound(name)
+
+    def _file_called(self, answer: Answer, name: str) -> Node | None:
+        number = parse_derived(name)
+        if number is not None and number in answer.files:
+            rows = self.store.named((number,))
+            if rows and derived_name(rows[0][0], number) == name:
+                return rows[0][1]
+        for file in self.store.by_name(name):
+            if file in answer.files:
+                return self.store.by_file(file)
+        return None
+
+    def view_files(self, caller: Caller, path: Sequence[str], after: int = 0, limit: int = 0) -> list[ViewEntry]:
+        answer = self.answer(caller, path)
+        if not answer.path.lists_files:
+            return []
+        rows = self.store.named(answer.files)
+        names = display_names([(row[1].file, row[0]) for row in rows], self._taken(answer.path, rows))
+        found = [ViewEntry(name, row[1]) for name, row in zip(names, rows, strict=True)]
+        if after:
+            found = [entry for entry in found if entry.node.file > after]
+        return found[:limit] if limit else found
+
+    def _taken(self, path: Path, rows: Sequence[tuple[str, Node]]) -> set[str]:
+        """Names of files that lead to a folder here, because a tag or an operator has the name."""
+        keys = self.index.keys(0) | (self.index.keys(path.tag.id) if path.tag else set())
+        return {
+            name
+            for name, _ in rows
+            if (name[:1] == "+" or (name.lower() if name.isascii() else fold(name)) in keys)
+            and named(path, name, self.index) is not None
+        }
+
+    def view_facets(self, caller: Caller, path: Sequence[str]) -> list[Facet]:
+        answer = self.answer(caller, path)
+        limits = Limits(self.settings.facet_minimum, self.settings.facet_depth)
+        files, direct = answer.files, answer.path.direct
+        size = len(files) if path else len(self.seen(caller, self.index.live))
+        if not path:
+            files = self.seen(caller, self.index.live)
+
+        def count(term: Term) -> int:
+            match term:
+                case Tag(tag) if not direct:
+                    return files.intersection_cardinality(self.index.closure(tag))
+                case Tag(tag):
+                    return files.intersection_cardinality(self.index.direct(tag))
+                case Review(tag) if tag:
+                    return files.intersection_cardinality(self.index.closure(tag, review=True))
+            return len(files & self.matching(Query(term, direct)))
+
+        return [
+            Facet(one.tag.name, one.files, one.child, one.tag.id)
+            for one in narrowing(answer.path, size, self.index, count, limits)
+        ]
+
+    def find(self, caller: Caller, query: str, after: int = 0, limit: int = 0) -> list[ViewEntry]:
+        files = self.seen(caller, self.matching(parse_text(query, self.index)))
+        if after:
+            files = BitMap64(file for file in files if file > after)
+        wanted = list(files)[:limit] if limit else files
+        return [ViewEntry(name, node) for name, node in self.store.named(wanted)]
+
+
+def _moving(term: Term) -> bool:
+    """Whether the answer changes by time alone (`+recent`)."""
+    match term:
+        case And(terms) | Or(terms):
+            return any(_moving(one) for one in terms)
+        case Not(inner):
+            return _moving(inner)
+    return isinstance(term, Recent)
+
+
+def _allowed(caller: Caller, node: Node, bit: int) -> bool:
+    """POSIX's check of one of r (4), w (2), x (1) by mode bits."""
+    if node.uid == caller.uid:
+        return bool(node.mode >> 6 & bit)
+    if node.gid == caller.gid or node.gid in caller.groups:
+        return bool(node.mode >> 3 & bit)
+    return bool(node.mode & bit)

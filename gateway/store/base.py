@@ -1,0 +1,299 @@
+"""The store protocol: records, names, tags, journal and jobs as rows. What they mean is said in `gateway.service`.
+
+A `Reader` answers from the last committed state (or, inside a transaction, from what it has done so far). A `Transaction` is
+all or nothing: leaving its `with` block commits, an exception takes everything back. Transactions of one store take turns.
+Both raise only `graphfs.errors`. Missing rows are None or empty, never an error: the service knows what that means.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from msgspec import Struct
+
+from graphfs.model import Entry, Extent, JobRecord, Layout, Node
+
+
+class Origin(Struct, frozen=True):
+    """Where a node's name was before its last rename."""
+
+    folder: int
+    name: str
+    at: int
+
+
+class Name(Struct, frozen=True):
+    """One name of a node, and whether it is reachable under `files/`."""
+
+    entry: int
+    folder: int
+    name: str
+    live: bool
+
+
+class TagRow(Struct, frozen=True):
+    """A tag as stored; `key` is the folded name."""
+
+    id: int
+    parent: int
+    name: str
+    key: str
+    changed: int
+
+
+class AliasRow(Struct, frozen=True):
+    parent: int
+    key: str
+    name: str
+    tag: int
+
+
+class EdgeRow(Struct, frozen=True):
+    """What is said of a file and a tag, by ids."""
+
+    file: int
+    tag: int
+    state: str
+    source: str
+    model: str = ""
+    prompt: str = ""
+    confidence: float = 1.0
+    evidence: str = ""
+    at: int = 0
+    actor: str = ""
+
+
+class BatchRow(Struct, frozen=True):
+    id: int
+    at: int
+    last: int
+    uid: int
+    pid: int
+    actor: str
+    why: str
+    changes: int
+    undone: bool
+
+
+class ChangeRow(Struct, frozen=True):
+    """A step of a batch: `before` and `after` are JSON, `null` for nothing."""
+
+    kind: str
+    file: int
+    tag: int
+    before: str
+    after: str
+
+
+class TrashRow(Struct, frozen=True):
+    id: int
+    node: int
+    path: str
+    at: int
+    uid: int
+    actor: str
+    why: str
+
+
+class DueJob(Struct, frozen=True):
+    """A job that can be leased now."""
+
+    file: int
+    node: int
+    version: int
+    size: int
+    attempts: int
+    worker: str
+
+
+class Reader(Protocol):
+    """Reads of the tree and of content."""
+
+    def node(self, node: int) -> Node | None: ...
+    def lookup(self, folder: int, name: str) -> Node | None: ...
+    def children(self, folder: int, after: int, limit: int) -> list[Entry]: ...
+    def has_children(self, folder: int) -> bool: ...
+    def names(self, node: int) -> list[Name]:
+        """All names, oldest first."""
+        ...
+
+    def place(self, folder: int) -> tuple[Node, bool] | None:
+        """A node and whether it is reachable under `files/`."""
+        ...
+
+    def target(self, node: int) -> str: ...
+    def origin(self, node: int) -> Origin | None: ...
+    def by_file(self, file: int) -> Node | None: ...
+    def extents(self, node: int) -> tuple[Extent, ...]: ...
+    def layout(self, node: int) -> Layout | None:
+        """Version, size and extents, read together."""
+        ...
+
+    def blob(self, digest: bytes) -> bytes | None: ...
+    def has_blob(self, digest: bytes) -> bool: ...
+    def xattr(self, node: int, name: str) -> bytes | None: ...
+    def xattrs(self, node: int) -> list[str]: ...
+    def by_name(self, name: str) -> list[int]:
+        """Stable ids of the live files that have this as their oldest name, lowest first."""
+        ...
+
+    def named(self, files: Iterable[int]) -> list[tuple[str, Node]]:
+        """The live ones of these files (ascending stable ids) with the oldest live name of each."""
+        ...
+
+    def live_files(self) -> Iterable[int]: ...
+    def arrived_since(self, when: int) -> Iterable[int]: ...
+    def tags(self) -> list[TagRow]: ...
+    def aliases(self) -> list[AliasRow]: ...
+    def edges(self, file: int) -> list[EdgeRow]: ...
+    def edges_of(self, tag: int) -> list[EdgeRow]: ...
+    def pairs(self, state: str) -> Iterable[tuple[int, int]]:
+        """(file, tag) of every edge in this state."""
+        ...
+
+    def batches(self, limit: int, before: int) -> list[BatchRow]: ...
+    def batch(self, batch: int) -> BatchRow | None: ...
+    def last_batch(self, uid: int) -> BatchRow | None: ...
+    def changes(self, batch: int) -> list[ChangeRow]: ...
+    def trash(self, limit: int) -> list[TrashRow]: ...
+    def trashed(self, item: int) -> TrashRow | None: ...
+    def trashed_before(self, when: int) -> list[TrashRow]: ...
+    def job(self, file: int) -> JobRecord | None: ...
+    def lease_of(self, file: int) -> tuple[str, int]: ...
+    def jobs(self, state: str, limit: int) -> list[JobRecord]: ...
+    def job_counts(self) -> dict[str, int]: ...
+    def answer(self, content: str, model: str, prompt: str) -> str | None: ...
+
+
+class Transaction(Reader, Protocol):
+    """Changes. Ids are given once and never again."""
+
+    def add_node(
+        self, mode: int, uid: int, gid: int, rdev: int, now: int, *, links: int, live: bool, target: str = ""
+    ) -> Node:
+        """A regular file's stable id is its node id at first."""
+        ...
+
+    def save_node(self, node: Node) -> None:
+        """Writes every attribute of the record (not `file`)."""
+        ...
+
+    def touch(self, folder: int, now: int, links: int = 0) -> None:
+        """A folder's mtime and ctime become `now`, its links change by `links`."""
+        ...
+
+    def delete_node(self, node: int) -> None:
+        """With its extents and xattrs."""
+        ...
+
+    def swap_files(self, one: int, other: int) -> None:
+        """Two regular files exchange their stable ids."""
+        ...
+
+    def set_accessed(self, times: Sequence[tuple[int, int]]) -> None:
+        """(node, atime) pairs."""
+        ...
+
+    def set_origin(self, node: int, folder: int, name: str, now: int) -> None: ...
+    def add_entry(self, folder: int, name: str, node: int) -> bool:
+        """False: the name is taken, nothing happened."""
+        ...
+
+    def move_entry(self, folder: int, name: str, new_folder: int, new_name: str) -> None: ...
+    def point_entry(self, folder: int, name: str, node: int) -> None: ...
+    def delete_entry(self, folder: int, name: str) -> None: ...
+    def set_live(self, node: int, live: bool) -> list[tuple[int, bool]]:
+        """The node and all below it; returns (stable id, live now) of every regular file that changed."""
+        ...
+
+    def put_extents(self, node: int, extents: Sequence[Extent], inline: Iterable[bytes]) -> list[bytes]:
+        """Makes these the node's extents; `inline` names the digests among them that stand in the blob table. Returns digests no longer
+        used by this node that live in the blob store."""
+        ...
+
+    def add_blob(self, digest: bytes, data: bytes) -> None: ...
+    def set_xattr(self, node: int, name: str, value: bytes) -> None: ...
+    def delete_xattr(self, node: int, name: str) -> bool: ...
+    def add_tag(self, parent: int, name: str, key: str, now: int) -> int: ...
+    def put_tag(self, row: TagRow) -> None:
+        """Inserts or overwrites by id."""
+        ...
+
+    def delete_tag(self, tag: int) -> None: ...
+    def touch_tags(self, tags: Iterable[int], now: int) -> None: ...
+    def put_alias(self, row: AliasRow) -> None: ...
+    def delete_alias(self, parent: int, key: str) -> None: ...
+    def put_edges(self, rows: Iterable[EdgeRow]) -> None: ...
+    def delete_edge(self, file: int, tag: int) -> None: ...
+    def delete_edges(self, file: int) -> None: ...
+    def count_tags(self, file: int, now: int) -> int:
+        """Recounts a file's applied edges into its node (with ctime); returns the node's id, 0 when there is none."""
+        ...
+
+    def open_batch(self, uid: int, pid: int, actor: str, why: str, now: int, gap: int) -> int:
+        """The batch this change belongs to: the process's last one when it is younger than `gap`, else a new one."""
+        ...
+
+    def add_changes(self, batch: int, rows: Sequence[ChangeRow], now: int) -> None: ...
+    def mark_undone(self, batch: int) -> None: ...
+    def add_trash(self, node: int, path: str, now: int, uid: int, actor: str, why: str) -> None: ...
+    def delete_trash(self, item: int) -> None: ...
+    def queue(self, file: int, not_before: int) -> None:
+        """(Re)queues a file: no attempts yet, any lease is void."""
+        ...
+
+    def delete_job(self, file: int) -> None: ...
+    def due_jobs(self, now: int, limit: int) -> list[DueJob]:
+        """Queued ones whose time has come, newest file first, and leases that ran out."""
+        ...
+
+    def save_job(
+        self,
+        file: int,
+        state: str,
+        attempts: int,
+        not_before: int,
+        lease: str,
+        lease_until: int,
+        worker: str,
+        error: str,
+    ) -> None: ...
+    def save_answer(self, content: str, model: str, prompt: str, texts: str) -> None: ...
+
+
+class Store(Reader, Protocol):
+    """An engine."""
+
+    schema: int
+
+    def transaction(self) -> AbstractContextManager[Transaction]: ...
+    def flush(self) -> None:
+        """What was committed survives a power cut on return."""
+        ...
+
+    def digest_used(self, digest: bytes) -> bool:
+        """Whether a blob of the blob store is part of any content."""
+        ...
+
+    def used_digests(self) -> set[bytes]: ...
+    def sweep_blobs(self) -> int:
+        """Deletes unused small blobs; returns the bytes."""
+        ...
+
+    def small_blobs(self) -> Iterable[tuple[bytes, bytes]]:
+        """(digest, data) of all of them."""
+        ...
+
+    def unnamed(self) -> list[int]:
+        """Nodes without a name that are not in the trash."""
+        ...
+
+    def totals(self) -> dict[str, int]:
+        """files, folders, bytes, stored, tags, edges, review, trashed."""
+        ...
+
+    def check(self, repair: bool) -> list[tuple[str, str]]:
+        """What the engine itself finds wrong among its rows: (kind, subject)."""
+        ...
+
+    def close(self) -> None: ...

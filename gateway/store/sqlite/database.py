@@ -1,0 +1,168 @@
+"""Connections to one SQLite database: a single writer, a pool of readers, durability and checkpoints.
+
+The driver's exceptions are translated here and nowhere else. Knows no tables.
+"""
+
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from graphfs.errors import Busy, Corrupt, DriveError, NoSpace, ReadOnly, Unavailable
+
+_CHECKPOINT_AT = 8 << 20
+_CHECKPOINT_HARD = 256 << 20
+_MIN_FREE = 1 << 20
+
+
+def translate(error: sqlite3.Error, folder: Path) -> DriveError:
+    """The closed set's word for what the driver says, told by its code."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return NoSpace("the disk with the state directory is full")
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        found = os.statvfs(folder)
+        if found.f_bavail * found.f_frsize < _MIN_FREE:
+            return NoSpace("the disk with the state directory is full")
+        return Unavailable(f"the database could not be read or written: {error}")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return Corrupt(f"the database is damaged ({error}): run graphfs fsck, or restore a backup")
+    if code == sqlite3.SQLITE_READONLY:
+        return ReadOnly("the database cannot be written: check the state directory's permissions")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Busy("another process is using the database: is the drive mounted twice?")
+    return DriveError(f"database error {getattr(error, 'sqlite_errorname', '')}: {error}")
+
+
+class Database:
+    """One database file, opened by this process alone."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._folder = path.parent
+        self._lock = threading.RLock()
+        self._readers: deque[sqlite3.Connection] = deque()
+        self.writer = self._connect()
+        self._wal = -1
+        self._wake = threading.Event()
+        self._closed = False
+        self._checkpointer: threading.Thread | None = None
+
+    def start(self) -> None:
+        """After the schema is in place: opens the log for flushing and starts the checkpoints."""
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        self._wal = os.open(f"{self.path}-wal", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._checkpointer = threading.Thread(target=self._checkpoints, name="checkpoints", daemon=True)
+        self._checkpointer.start()
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            db = sqlite3.connect(
+                self.path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=5
+            )
+            # synchronous=NORMAL: a commit is in the log when it returns (a killed process loses nothing) and on the disk
+            # after flush(), which syncs the log once for all commits before it.
+            for pragma in (
+                "journal_mode=WAL",
+                "synchronous=NORMAL",
+                "wal_autocheckpoint=0",
+                "cache_size=-16000",
+                "temp_store=MEMORY",
+                "foreign_keys=OFF",
+            ):
+                db.execute("PRAGMA " + pragma).fetchall()
+        except sqlite3.Error as error:
+            raise translate(error, self._folder) from error
+        return db
+
+    def query(self, sql: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Rows of the last committed state. All are fetched, so no read transaction stays open."""
+        try:
+            db = self._readers.pop()
+        except IndexError:
+            db = self._connect()
+        try:
+            return db.execute(sql, arguments).fetchall()
+        except sqlite3.Error as error:
+            raise translate(error, self._folder) from error
+        finally:
+            self._readers.append(db)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """The writer inside a transaction: all of it or nothing. Threads take turns."""
+        with self._lock:
+            db = self.writer
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                yield db
+                db.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._roll_back()
+                raise translate(error, self._folder) from error
+            except BaseException:
+                self._roll_back()
+                raise
+        if not self._wake.is_set() and self._log_size() > _CHECKPOINT_AT:
+            self._wake.set()
+
+    def _roll_back(self) -> None:
+        if self.writer.in_transaction:
+            self.writer.execute("ROLLBACK")
+
+    def _log_size(self) -> int:
+        return os.fstat(self._wal).st_size if self._wal >= 0 else 0
+
+    def flush(self) -> None:
+        """Returns when every transaction that was committed before survives a power cut.
+
+        Syncs the log's file itself instead of raising `synchronous`: the writer's lock is not held, so nobody waits for the
+        disk but who asked. A checkpoint that recycles the log meanwhile has synced it before.
+        """
+        try:
+            os.fsync(self._wal)
+        except OSError as error:
+            raise Unavailable(f"the disk did not take the log: {error.strerror}") from error
+
+    def _checkpoints(self) -> None:
+        """Copies the log into the database behind the writer's back, so that no caller waits for it."""
+        db = self._connect()
+        while not self._closed:
+            self._wake.wait()
+            self._wake.clear()
+            if self._closed:
+                break
+            try:
+                mode = "RESTART" if self._log_size() > _CHECKPOINT_HARD else "PASSIVE"
+                db.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+                copied = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()[0]
+                if copied[1] == copied[2]:
+                    # All of it is in the database: the next writer starts the log anew. Cutting it keeps it from being asked again.
+                    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except sqlite3.Error:
+                # A full disk or a busy moment: the log stays, the next commit asks again.
+                self._wake.clear()
+        db.close()
+
+    def close(self) -> None:
+        """Everything is in the database file and durable."""
+        self._closed = True
+        self._wake.set()
+        if self._checkpointer:
+            self._checkpointer.join()
+        with self._lock:
+            while self._readers:
+                self._readers.pop().close()
+            if self._wal >= 0:
+                os.fsync(self._wal)
+                os.close(self._wal)
+                self._wal = -1
+            self.writer.close()

@@ -1,0 +1,91 @@
+"""Jobs and remembered answers in SQLite."""
+
+import os
+import sqlite3
+from typing import Any
+
+from gateway.store.base import DueJob
+from graphfs.model import JobRecord, JobState
+
+
+class QueueReader:
+    """Reads of the queue."""
+
+    def query(self, sql: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        raise NotImplementedError
+
+    def _records(self, where: str, arguments: tuple[Any, ...]) -> list[JobRecord]:
+        rows = self.query(
+            "SELECT j.file, j.state, j.attempts, j.not_before, j.error, (SELECT e.name FROM node n JOIN entry e ON e.node = n.id"
+            f" WHERE n.file = j.file ORDER BY e.id LIMIT 1) FROM job j WHERE {where}",
+            arguments,
+        )
+        return [
+            JobRecord(file, JobState(state), attempts, not_before, os.fsdecode(name or b""), error)
+            for file, state, attempts, not_before, error, name in rows
+        ]
+
+    def job(self, file: int) -> JobRecord | None:
+        found = self._records("j.file = ?", (file,))
+        return found[0] if found else None
+
+    def lease_of(self, file: int) -> tuple[str, int]:
+        rows = self.query("SELECT lease, lease_until FROM job WHERE file = ?", (file,))
+        return (rows[0][0], rows[0][1]) if rows else ("", 0)
+
+    def jobs(self, state: str, limit: int) -> list[JobRecord]:
+        return self._records("j.state = ? LIMIT ?", (state, limit or -1))
+
+    def job_counts(self) -> dict[str, int]:
+        return dict(self.query("SELECT state, count(*) FROM job GROUP BY state"))
+
+    def answer(self, content: str, model: str, prompt: str) -> str | None:
+        rows = self.query(
+            "SELECT texts FROM answer WHERE content = ? AND model = ? AND prompt = ?", (content, model, prompt)
+        )
+        return str(rows[0][0]) if rows else None
+
+
+class QueueWriter(QueueReader):
+    """Changes of the queue, inside a transaction."""
+
+    db: sqlite3.Connection
+
+    def queue(self, file: int, not_before: int) -> None:
+        self.db.execute(
+            "INSERT INTO job VALUES(?, 'queued', 0, ?, '', 0, '', '') ON CONFLICT(file) DO UPDATE SET"
+            " state = 'queued', attempts = 0, not_before = excluded.not_before, lease = '', lease_until = 0, worker = '', error = ''",
+            (file, not_before),
+        )
+
+    def delete_job(self, file: int) -> None:
+        self.db.execute("DELETE FROM job WHERE file = ?", (file,))
+
+    def due_jobs(self, now: int, limit: int) -> list[DueJob]:
+        rows = self.db.execute(
+            "SELECT j.file, n.id, n.version, n.size, j.attempts, j.worker FROM ("
+            " SELECT file, attempts, worker FROM job WHERE state = 'queued' AND not_before <= ?1"
+            " UNION ALL SELECT file, attempts, worker FROM job WHERE state = 'leased' AND lease_until <= ?1"
+            ") j JOIN node n ON n.file = j.file ORDER BY j.file DESC LIMIT ?2",
+            (now, limit),
+        ).fetchall()
+        return [DueJob(*row) for row in rows]
+
+    def save_job(
+        self,
+        file: int,
+        state: str,
+        attempts: int,
+        not_before: int,
+        lease: str,
+        lease_until: int,
+        worker: str,
+        error: str,
+    ) -> None:
+        self.db.execute(
+            "UPDATE job SET state=?, attempts=?, not_before=?, lease=?, lease_until=?, worker=?, error=? WHERE file=?",
+            (state, attempts, not_before, lease, lease_until, worker, error, file),
+        )
+
+    def save_answer(self, content: str, model: str, prompt: str, texts: str) -> None:
+        self.db.execute("INSERT OR REPLACE INTO answer VALUES(?, ?, ?, ?)", (content, model, prompt, texts))

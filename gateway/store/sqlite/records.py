@@ -1,0 +1,266 @@
+"""Nodes, names, content and extended attributes in SQLite."""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gateway.store.base import Name, Origin
+from graphfs.model import Entry, Extent, Layout, Node
+
+_NODE = "n.id, n.mode, n.uid, n.gid, n.rdev, n.size, n.stored, n.atime, n.mtime, n.ctime, n.links, n.tags, n.version, ifnull(n.file, 0)"
+_encode, _decode = os.fsencode, os.fsdecode
+
+# The oldest name of a node that is reachable under files/.
+_OLDEST_LIVE = (
+    "(SELECT e.id FROM entry e JOIN node f ON f.id = e.folder WHERE e.node = n.id AND f.live = 1 ORDER BY e.id LIMIT 1)"
+)
+
+
+class RecordReader:
+    """Reads of the tree. `query` is given by whoever mixes it in: the pool, or the open transaction."""
+
+    def query(self, sql: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        raise NotImplementedError
+
+    def node(self, node: int) -> Node | None:
+        rows = self.query(f"SELECT {_NODE} FROM node n WHERE n.id = ?", (node,))
+        return Node(*rows[0]) if rows else None
+
+    def lookup(self, folder: int, name: str) -> Node | None:
+        rows = self.query(
+            f"SELECT {_NODE} FROM entry e JOIN node n ON n.id = e.node WHERE e.folder = ? AND e.name = ?",
+            (folder, _encode(name)),
+        )
+        return Node(*rows[0]) if rows else None
+
+    def children(self, folder: int, after: int, limit: int) -> list[Entry]:
+        rows = self.query(
+            f"SELECT e.id, e.name, {_NODE} FROM entry e INDEXED BY entry_folder JOIN node n ON n.id = e.node"
+            " WHERE e.folder = ? AND e.id > ? ORDER BY e.id LIMIT ?",
+            (folder, after, limit or -1),
+        )
+        return [Entry(row[0], _decode(row[1]), Node(*row[2:])) for row in rows]
+
+    def has_children(self, folder: int) -> bool:
+        return bool(self.query("SELECT 1 FROM entry WHERE folder = ? LIMIT 1", (folder,)))
+
+    def names(self, node: int) -> list[Name]:
+        rows = self.query(
+            "SELECT e.id, e.folder, e.name, f.live FROM entry e LEFT JOIN node f ON f.id = e.folder WHERE e.node = ? ORDER BY e.id",
+            (node,),
+        )
+        return [Name(entry, folder, _decode(name), bool(live)) for entry, folder, name, live in rows]
+
+    def place(self, folder: int) -> tuple[Node, bool] | None:
+        rows = self.query(f"SELECT n.live, {_NODE} FROM node n WHERE n.id = ?", (folder,))
+        return (Node(*rows[0][1:]), bool(rows[0][0])) if rows else None
+
+    def target(self, node: int) -> str:
+        rows = self.query("SELECT target FROM node WHERE id = ?", (node,))
+        return _decode(rows[0][0] or b"") if rows else ""
+
+    def origin(self, node: int) -> Origin | None:
+        rows = self.query("SELECT was_folder, was_name, was_at FROM node WHERE id = ? AND was_at IS NOT NULL", (node,))
+        return Origin(rows[0][0], _decode(rows[0][1]), rows[0][2]) if rows else None
+
+    def by_file(self, file: int) -> Node | None:
+        rows = self.query(f"SELECT {_NODE} FROM node n WHERE n.file = ?", (file,))
+        return Node(*rows[0]) if rows else None
+
+    def extents(self, node: int) -> tuple[Extent, ...]:
+        rows = self.query("SELECT offset, length, digest, start FROM extent WHERE node = ? ORDER BY offset", (node,))
+        return tuple([Extent(*row) for row in rows])
+
+    def layout(self, node: int) -> Layout | None:
+        rows = self.query(
+            "SELECT n.version, n.size, x.offset, x.length, x.digest, x.start FROM node n LEFT JOIN extent x ON x.node = n.id"
+            " WHERE n.id = ? ORDER BY x.offset",
+            (node,),
+        )
+        if not rows:
+            return None
+        return Layout(
+            rows[0][0], rows[0][1], tuple([Extent(*row[2:]) for row in rows]) if rows[0][2] is not None else ()
+        )
+
+    def has_blob(self, digest: bytes) -> bool:
+        return bool(self.query("SELECT 1 FROM blob WHERE digest = ?", (digest,)))
+
+    def blob(self, digest: bytes) -> bytes | None:
+        rows = self.query("SELECT data FROM blob WHERE digest = ?", (digest,))
+        return bytes(rows[0][0]) if rows else None
+
+    def xattr(self, node: int, name: str) -> bytes | None:
+        rows = self.query("SELECT value FROM xattr WHERE node = ? AND name = ?", (node, _encode(name)))
+        return bytes(rows[0][0]) if rows else None
+
+    def xattrs(self, node: int) -> list[str]:
+        return [_decode(row[0]) for row in self.query("SELECT name FROM xattr WHERE node = ? ORDER BY name", (node,))]
+
+    def by_name(self, name: str) -> list[int]:
+        rows = self.query(
+            "SELECT n.file FROM entry a JOIN node n ON n.id = a.node AND n.live = 1 AND n.file IS NOT NULL"
+            f" WHERE a.name = ? AND a.id = {_OLDEST_LIVE} ORDER BY n.file",
+            (_encode(name),),
+        )
+        return [row[0] for row in rows]
+
+    def named(self, files: Iterable[int]) -> list[tuple[str, Node]]:
+        wanted = ",".join(map(str, files))
+        rows = self.query(
+            # CROSS JOIN fixes the order: walk the ids, look each up, take its first live name (nearly always its only one).
+            f"SELECT e.name, {_NODE} FROM json_each('[' || ? || ']') j CROSS JOIN node n ON n.file = j.value AND n.live = 1"
+            f" CROSS JOIN entry e ON e.id = CASE n.links WHEN 1 THEN (SELECT id FROM entry WHERE node = n.id) ELSE {_OLDEST_LIVE} END",
+            (wanted,),
+        )
+        return [(_decode(row[0]), Node(*row[1:])) for row in rows]
+
+    def live_files(self) -> Iterable[int]:
+        return [row[0] for row in self.query("SELECT file FROM node WHERE live = 1 AND file IS NOT NULL")]
+
+    def arrived_since(self, when: int) -> Iterable[int]:
+        rows = self.query("SELECT file FROM node WHERE live = 1 AND file IS NOT NULL AND arrived >= ?", (when,))
+        return [row[0] for row in rows]
+
+
+class RecordWriter(RecordReader):
+    """Changes of the tree, inside a transaction."""
+
+    db: sqlite3.Connection
+
+    def next_id(self) -> int:
+        raise NotImplementedError
+
+    def add_node(
+        self, mode: int, uid: int, gid: int, rdev: int, now: int, *, links: int, live: bool, target: str = ""
+    ) -> Node:
+        node = self.next_id()
+        regular = mode & 0o170000 == 0o100000
+        size = len(_encode(target))
+        self.db.execute(
+            "INSERT INTO node VALUES(?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, NULL, NULL, NULL)",
+            (
+                node,
+                mode,
+                uid,
+                gid,
+                rdev,
+                size,
+                now,
+                now,
+                now,
+                links,
+                node if regular else None,
+                live,
+                now,
+                _encode(target) if target else None,
+            ),
+        )
+        return Node(node, mode, uid, gid, rdev, size, 0, now, now, now, links, 0, 0, node if regular else 0)
+
+    def save_node(self, node: Node) -> None:
+        self.db.execute(
+            "UPDATE node SET mode=?, uid=?, gid=?, rdev=?, size=?, stored=?, atime=?, mtime=?, ctime=?, links=?, tags=?, version=?"
+            " WHERE id=?",
+            (
+                node.mode,
+                node.uid,
+                node.gid,
+                node.rdev,
+                node.size,
+                node.stored,
+                node.atime,
+                node.mtime,
+                node.ctime,
+                node.links,
+                node.tags,
+                node.version,
+                node.id,
+            ),
+        )
+
+    def touch(self, folder: int, now: int, links: int = 0) -> None:
+        self.db.execute("UPDATE node SET mtime=?, ctime=?, links=links+? WHERE id=?", (now, now, links, folder))
+
+    def delete_node(self, node: int) -> None:
+        for table, key in (("node", "id"), ("extent", "node"), ("xattr", "node")):
+            self.db.execute(f"DELETE FROM {table} WHERE {key} = ?", (node,))
+
+    def swap_files(self, one: int, other: int) -> None:
+        files = dict(self.db.execute("SELECT id, file FROM node WHERE id IN (?, ?)", (one, other)).fetchall())
+        self.db.execute("UPDATE node SET file = NULL WHERE id = ?", (one,))
+        self.db.execute("UPDATE node SET file = ? WHERE id = ?", (files[one], other))
+        self.db.execute("UPDATE node SET file = ? WHERE id = ?", (files[other], one))
+
+    def set_accessed(self, times: Sequence[tuple[int, int]]) -> None:
+        self.db.executemany("UPDATE node SET atime = ? WHERE id = ?", [(when, node) for node, when in times])
+
+    def set_origin(self, node: int, folder: int, name: str, now: int) -> None:
+        self.db.execute(
+            "UPDATE node SET was_folder=?, was_name=?, was_at=? WHERE id=?", (folder, _encode(name), now, node)
+        )
+
+    def add_entry(self, folder: int, name: str, node: int) -> bool:
+        done = self.db.execute(
+            "INSERT INTO entry(folder, name, node) VALUES(?, ?, ?) ON CONFLICT(folder, name) DO NOTHING",
+            (folder, _encode(name), node),
+        )
+        return done.rowcount == 1
+
+    def move_entry(self, folder: int, name: str, new_folder: int, new_name: str) -> None:
+        self.db.execute(
+            "UPDATE entry SET folder=?, name=? WHERE folder=? AND name=?",
+            (new_folder, _encode(new_name), folder, _encode(name)),
+        )
+
+    def point_entry(self, folder: int, name: str, node: int) -> None:
+        self.db.execute("UPDATE entry SET node=? WHERE folder=? AND name=?", (node, folder, _encode(name)))
+
+    def delete_entry(self, folder: int, name: str) -> None:
+        self.db.execute("DELETE FROM entry WHERE folder=? AND name=?", (folder, _encode(name)))
+
+    def set_live(self, node: int, live: bool) -> list[tuple[int, bool]]:
+        below = (
+            "WITH RECURSIVE below(id) AS (SELECT ? UNION SELECT e.node FROM below b JOIN entry e ON e.folder = b.id)"
+        )
+        self.db.execute(f"{below} UPDATE node SET live = ? WHERE id IN below AND mode & 61440 = 16384", (node, live))
+        rows = self.db.execute(
+            f"{below} SELECT n.id, n.file, n.live, EXISTS(SELECT 1 FROM entry e JOIN node f ON f.id = e.folder"
+            " WHERE e.node = n.id AND f.live = 1) FROM node n WHERE n.id IN below AND n.mode & 61440 <> 16384",
+            (node,),
+        ).fetchall()
+        changed = [row for row in rows if row[2] != row[3]]
+        self.db.executemany("UPDATE node SET live = ? WHERE id = ?", [(row[3], row[0]) for row in changed])
+        return [(row[1], bool(row[3])) for row in changed if row[1]]
+
+    def put_extents(self, node: int, extents: Sequence[Extent], inline: Iterable[bytes]) -> list[bytes]:
+        before = {
+            (row[0], row[1], row[2], row[3]): row[4]
+            for row in self.db.execute(
+                "SELECT offset, length, digest, start, inline FROM extent WHERE node = ?", (node,)
+            ).fetchall()
+        }
+        after = {(e.offset, e.length, e.digest, e.start) for e in extents}
+        gone = before.keys() - after
+        if gone:
+            self.db.executemany("DELETE FROM extent WHERE node = ? AND offset = ?", [(node, key[0]) for key in gone])
+        new = after - before.keys()
+        if new:
+            small = set(inline) | {key[2] for key, flag in before.items() if flag}
+            self.db.executemany(
+                "INSERT INTO extent VALUES(?, ?, ?, ?, ?, ?)", [(node, *key, key[2] in small) for key in sorted(new)]
+            )
+        if not gone:
+            return []
+        kept = {key[2] for key in after}
+        return list({key[2] for key in gone if not before[key] and key[2] not in kept})
+
+    def add_blob(self, digest: bytes, data: bytes) -> None:
+        self.db.execute("INSERT INTO blob(digest, data) VALUES(?, ?) ON CONFLICT(digest) DO NOTHING", (digest, data))
+
+    def set_xattr(self, node: int, name: str, value: bytes) -> None:
+        self.db.execute("INSERT OR REPLACE INTO xattr VALUES(?, ?, ?)", (node, _encode(name), value))
+
+    def delete_xattr(self, node: int, name: str) -> bool:
+        return self.db.execute("DELETE FROM xattr WHERE node=? AND name=?", (node, _encode(name))).rowcount > 0

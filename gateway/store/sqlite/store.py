@@ -1,0 +1,128 @@
+"""The SQLite engine, put together: reads through the pool, changes in one writer's transaction."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gateway.store.sqlite.check import check
+from gateway.store.sqlite.database import Database, translate
+from gateway.store.sqlite.graph import GraphReader, GraphWriter
+from gateway.store.sqlite.queue import QueueReader, QueueWriter
+from gateway.store.sqlite.records import RecordReader, RecordWriter
+from gateway.store.sqlite.schema import SCHEMA, migrate
+from graphfs.errors import DriveError
+
+_ID_BLOCK = 1024
+
+
+class SqliteTransaction(RecordWriter, GraphWriter, QueueWriter):
+    """The open transaction; one object for the life of the store, valid only inside `transaction()`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+        self._next = self._reserved = 0
+
+    def query(self, sql: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        return self.db.execute(sql, arguments).fetchall()
+
+    def next_id(self) -> int:
+        """Ids are reserved in blocks in the transaction that first needs one; a rolled-back reservation only leaves a gap or is
+        taken again, and what a crash leaves unused is never used."""
+        if self._next >= self._reserved:
+            self._next = int(self.query("SELECT value FROM meta WHERE name = 'next_id'")[0][0])
+            self._reserved = self._next + _ID_BLOCK
+            self.db.execute("UPDATE meta SET value = ? WHERE name = 'next_id'", (self._reserved,))
+        self._next += 1
+        return self._next - 1
+
+    def forget_ids(self) -> None:
+        """After a rollback: the reservation may be gone with it."""
+        self._next = self._reserved = 0
+
+
+class SqliteStore(RecordReader, GraphReader, QueueReader):
+    """One database file in the state directory."""
+
+    schema = SCHEMA
+
+    def __init__(self, path: Path, clock: Callable[[], int] = time.time_ns) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.database = Database(path)
+        try:
+            migrate(self.database.writer, clock(), os.getuid(), os.getgid())
+        except sqlite3.Error as error:
+            self.database.close()
+            raise translate(error, path.parent) from error
+        except DriveError:
+            self.database.close()
+            raise
+        self.database.start()
+        self._transaction = SqliteTransaction(self.database.writer)
+        # The pool itself: no second call on the hot path.
+        self.query = self.database.query  # type: ignore[method-assign]  # a bound method is put in place of one
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqliteTransaction]:
+        with self.database.transaction():
+            try:
+                yield self._transaction
+            except BaseException:
+                self._transaction.forget_ids()
+                raise
+
+    def flush(self) -> None:
+        self.database.flush()
+
+    def digest_used(self, digest: bytes) -> bool:
+        return bool(self.query("SELECT 1 FROM extent WHERE digest = ? AND inline = 0 LIMIT 1", (digest,)))
+
+    def used_digests(self) -> set[bytes]:
+        return {bytes(row[0]) for row in self.query("SELECT DISTINCT digest FROM extent WHERE inline = 0")}
+
+    def sweep_blobs(self) -> int:
+        unused = "digest NOT IN (SELECT digest FROM extent WHERE inline = 1)"
+        with self.transaction() as tx:
+            freed = int(tx.query(f"SELECT ifnull(sum(length(data)), 0) FROM blob WHERE {unused}")[0][0])
+            if freed:
+                tx.db.execute(f"DELETE FROM blob WHERE {unused}")
+        return freed
+
+    def small_blobs(self) -> Iterator[tuple[bytes, bytes]]:
+        after = 0
+        while rows := self.query("SELECT id, digest, data FROM blob WHERE id > ? ORDER BY id LIMIT 500", (after,)):
+            for after, digest, data in rows:
+                yield bytes(digest), bytes(data)
+
+    def unnamed(self) -> list[int]:
+        rows = self.query(
+            "SELECT id FROM node n WHERE id > 1 AND NOT EXISTS(SELECT 1 FROM entry WHERE node = n.id)"
+            " AND NOT EXISTS(SELECT 1 FROM trash WHERE node = n.id)"
+        )
+        return [row[0] for row in rows]
+
+    def totals(self) -> dict[str, int]:
+        row = self.query(
+            "SELECT (SELECT count(*) FROM node WHERE live = 1 AND file IS NOT NULL),"
+            " (SELECT count(*) FROM node WHERE live = 1 AND mode & 61440 = 16384),"
+            " (SELECT ifnull(sum(size), 0) FROM node WHERE live = 1 AND file IS NOT NULL), (SELECT count(*) FROM tag),"
+            " (SELECT count(*) FROM edge WHERE state = 'applied'), (SELECT count(*) FROM edge WHERE state = 'review'),"
+            " (SELECT count(*) FROM trash)"
+        )[0]
+        found = dict(zip(("files", "folders", "bytes", "tags", "edges", "review", "trashed"), row, strict=True))
+        found["stored"] = sum(
+            os.stat(f"{self.database.path}{end}").st_size
+            for end in ("", "-wal")
+            if os.path.exists(f"{self.database.path}{end}")
+        )
+        return found
+
+    def check(self, repair: bool) -> list[tuple[str, str]]:
+        with self.transaction() as tx:
+            return check(tx.db, repair)
+
+    def close(self) -> None:
+        self.database.close()
