@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from graphfs.errors import NotSupported
 from graphfs.names import fold
 from graphfs.query.ast import All, And, Not, Or, Query, Range, Recent, Review, Search, Tag, Term, Untagged
+from graphfs.query.facets import DEFAULT_LIMITS, Limits, Narrowing, narrowing
+from graphfs.query.parser import Path
 from graphfs.query.ranges import range_test
 from graphfs.query.vocabulary import TagRef
 
@@ -114,3 +116,21 @@ class _Question:
     def implied(self, tags: Iterable[int]) -> set[int]:
         """The tags themselves, and unless only direct ones count all that are above them."""
         return set(tags) if self.direct else {above for tag in tags for above in self.graph.lineage(tag)}
+
+
+def evaluate_facets(
+    path: Path,
+    graph: Graph,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    now: int = 0,
+    recent_days: float = 7,
+    search: Callable[[str], Iterable[int]] | None = None,
+) -> list[Narrowing]:
+    """The sub-folders of a path, counted file by file."""
+    view = evaluate(path.query, graph, now=now, recent_days=recent_days, search=search)
+
+    def count(term: Term) -> int:
+        return len(view & evaluate(Query(term, path.direct), graph))
+
+    return narrowing(path, len(view), graph, count, limits)

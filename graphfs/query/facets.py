@@ -1,0 +1,126 @@
+"""Which sub-folders a view lists, in which order. It says what to count; an engine counts.
+
+A tag's own folder (`project`, `project/apollo`) lists the tags below it, also those without files. Everything else that
+is listed strictly narrows what is there, so the tree is finite: `docs/query.md` gives the rules and
+`docs/decisions/query-facets.md` the reasons.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from graphfs.names import fold
+from graphfs.query.ast import ALL, Review, Tag, Term
+from graphfs.query.parser import Operator, Path
+from graphfs.query.vocabulary import TagRef, Vocabulary
+
+Count = Callable[[Term], int]
+"""How many files of the view match a term (a `Tag` or a `Review`), direct tags only when the view's query is direct."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Until where co-occurring tags are listed."""
+
+    minimum: int = 24
+    """A view of this many files or fewer is not narrowed further."""
+    depth: int = 3
+    """The most terms that a listed folder ANDs; a child counts with its parent as one."""
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """A sub-folder: a tag, how many files its folder will list, and whether it is a child of the tag before it."""
+
+    tag: TagRef
+    files: int
+    child: bool
+
+
+def narrowing(
+    path: Path, size: int, vocabulary: Vocabulary, count: Count, limits: Limits = DEFAULT_LIMITS
+) -> list[Narrowing]:
+    """The sub-folders of a view of `size` files: children by name, then the others, those with the most files first.
+
+    Each has a name of its own: where a child and a top-level tag are called the same, the name is the child's.
+    """
+    if path.pending is Operator.SEARCH:
+        return []
+    if path.pending is Operator.NOT:
+        return _after_not(path, size, vocabulary, count)
+    if path.chain is not None and path.chain.review:
+        return _waiting(path, vocabulary, count)
+    children = _children(path, size, vocabulary, count, limits)
+    names = {fold(one.tag.name) for one in children}
+    return children + [one for one in _beside(path, size, vocabulary, count, limits) if fold(one.tag.name) not in names]
+
+
+def _children(path: Path, size: int, vocabulary: Vocabulary, count: Count, limits: Limits) -> list[Narrowing]:
+    """Tags below the last one. None below `+direct`: what was given to a child was not given to its parent."""
+    if not path.components or path.tag is None or path.direct:
+        return []
+    own = path.only_tag is not None
+    if not own and (size <= limits.minimum or _depth(path) > limits.depth):
+        return []
+    known = _known(path, vocabulary)
+    found = []
+    for tag in _by_name(path.tag.id, vocabulary):
+        files = count(Tag(tag.id))
+        if own or (0 < files < size and tag.id not in known):
+            found.append(Narrowing(tag, files, child=True))
+    return found
+
+
+def _beside(path: Path, size: int, vocabulary: Vocabulary, count: Count, limits: Limits) -> list[Narrowing]:
+    """Top-level tags: at the root all of them, elsewhere those that narrow."""
+    if not path.components:
+        return [Narrowing(tag, count(Tag(tag.id)), child=True) for tag in _by_name(0, vocabulary)]
+    if size <= limits.minimum or _depth(path) >= limits.depth:
+        return []
+    known = _known(path, vocabulary)
+    found = []
+    for tag in _by_name(0, vocabulary):
+        files = 0 if tag.id in known else count(Tag(tag.id))
+        if 0 < files < size:
+            found.append(Narrowing(tag, files, child=False))
+    return sorted(found, key=lambda one: -one.files)  # stable: equal ones stay by name
+
+
+def _after_not(path: Path, size: int, vocabulary: Vocabulary, count: Count) -> list[Narrowing]:
+    """What may follow `+not`."""
+    tag = path.chain.tag if path.chain and path.chain.plain else None
+    children = list(_by_name(tag.id, vocabulary)) if tag else []
+    names = {fold(one.name) for one in children}
+    others = [one for one in _by_name(0, vocabulary) if fold(one.name) not in names]
+    known = _known(path, vocabulary)
+    return [Narrowing(one, size - count(Tag(one.id)), child=False) for one in children + others if one.id not in known]
+
+
+def _waiting(path: Path, vocabulary: Vocabulary, count: Count) -> list[Narrowing]:
+    """Below `+review`: the tags that files wait for, level by level."""
+    chain = path.chain
+    if chain is None or chain.negated:
+        return []
+    above = chain.tag.id if chain.tag else 0
+    found = [Narrowing(tag, count(Review(tag.id)), child=True) for tag in _by_name(above, vocabulary)]
+    return [one for one in found if one.files]
+
+
+def _depth(path: Path) -> int:
+    return sum(1 for term in path.terms if term != ALL)
+
+
+def _known(path: Path, vocabulary: Vocabulary) -> set[int]:
+    """The tags that the path names, and all that they imply."""
+    known: set[int] = set()
+    for tag in path.named:
+        while tag and tag not in known:
+            known.add(tag)
+            tag = vocabulary.parent(tag)
+    return known
+
+
+def _by_name(tag: int, vocabulary: Vocabulary) -> Iterator[TagRef]:
+    return iter(sorted(vocabulary.children(tag), key=lambda one: fold(one.name)))

@@ -1,0 +1,102 @@
+"""What a view lists as sub-folders, by examples."""
+
+from graphfs.query.evaluate import Graph, evaluate_facets
+from graphfs.query.facets import DEFAULT_LIMITS, Limits
+from graphfs.query.parser import parse
+
+PROJECT, APOLLO, GEMINI, REPORT, DRAFT, EMPTY, TWIN_ROOT, TWIN_CHILD = range(1, 9)
+GRAPH = Graph(
+    files=frozenset(range(100)),
+    parents={
+        PROJECT: 0,
+        APOLLO: PROJECT,
+        GEMINI: PROJECT,
+        REPORT: 0,
+        DRAFT: 0,
+        EMPTY: 0,
+        TWIN_ROOT: 0,
+        TWIN_CHILD: PROJECT,
+    },
+    tag_names={
+        PROJECT: "project",
+        APOLLO: "apollo",
+        GEMINI: "Gemini",
+        REPORT: "report",
+        DRAFT: "draft",
+        EMPTY: "empty",
+        TWIN_ROOT: "Twin",
+        TWIN_CHILD: "twin",
+    },
+    edges={
+        file: {
+            *([APOLLO] if file < 50 else []),
+            *([REPORT] if file % 2 else []),
+            *([DRAFT] if file % 3 == 0 else []),
+            *([TWIN_ROOT] if file < 10 else []),
+            *([TWIN_CHILD] if file == 20 else []),
+        }
+        for file in range(100)
+    },
+    waiting={1: {GEMINI}, 2: {GEMINI, DRAFT}},
+)
+
+
+def listed(path: str, limits: Limits = DEFAULT_LIMITS) -> list[tuple[str, int]]:
+    parsed = parse([part for part in path.split("/") if part], GRAPH)
+    return [(one.tag.name, one.files) for one in evaluate_facets(parsed, GRAPH, limits)]
+
+
+def test_the_root_lists_top_level_tags_by_name() -> None:
+    assert listed("") == [("draft", 34), ("empty", 0), ("project", 50), ("report", 50), ("Twin", 10)]
+
+
+def test_children_come_first_also_empty_ones_then_what_narrows_most_files_first() -> None:
+    assert listed("project") == [("apollo", 50), ("Gemini", 0), ("twin", 1), ("report", 25), ("draft", 17)]
+
+
+def test_a_child_hides_a_top_level_tag_of_its_name() -> None:
+    assert [name.casefold() for name, _ in listed("project")].count("twin") == 1
+
+
+def test_in_a_narrowed_view_only_children_that_narrow() -> None:
+    assert listed("report/project", Limits(minimum=5)) == [("draft", 8), ("Twin", 5)]
+    assert listed("draft/project", Limits(minimum=5)) == [("report", 8), ("Twin", 4)]
+
+
+def test_nothing_that_is_in_the_path_or_implied_by_it() -> None:
+    names = {name for name, _ in listed("project/apollo")}
+    assert names == {"report", "draft", "Twin"}
+    assert "project" not in {name for name, _ in listed("project/apollo,gemini")}
+    assert "report" not in {name for name, _ in listed("-report")}
+
+
+def test_small_views_and_deep_ones_are_not_narrowed() -> None:
+    assert listed("project/draft") == []
+    assert listed("project/draft", Limits(minimum=16)) == [("report", 8), ("Twin", 4)]
+    assert listed("project/draft", Limits(minimum=17)) == []
+    assert listed("project/report", Limits(minimum=0, depth=2)) == []
+    assert listed("project/report/draft", Limits(minimum=0, depth=3)) == []
+    assert listed("project/apollo/report", Limits(minimum=0, depth=3)) == [("draft", 8), ("Twin", 5)]
+
+
+def test_below_direct_no_children() -> None:
+    assert listed("+direct/report", Limits(minimum=0)) == [("draft", 17), ("Twin", 5)]
+    assert listed("+direct/project", Limits(minimum=0)) == []
+
+
+def test_incomplete_paths_list_what_may_follow() -> None:
+    assert listed("project/+not") == [
+        ("apollo", 0),
+        ("Gemini", 50),
+        ("twin", 49),
+        ("draft", 33),
+        ("empty", 50),
+        ("report", 25),
+    ]
+    assert listed("+search") == []
+
+
+def test_review_lists_the_tags_that_wait() -> None:
+    assert listed("+review") == [("draft", 1), ("project", 2)]
+    assert listed("+review/project") == [("Gemini", 2)]
+    assert listed("+review/project/gemini") == []
