@@ -5,7 +5,8 @@ one they hold. One contract suite (`tests/contracts`) runs over all of them.
 
 Rules that hold for every call: it raises only `graphfs.errors`; it is atomic (all of it happened, or nothing); what it
 acknowledged survives the death of any process; it is scoped to its caller; it may be called from any thread. A call
-that changes something is *not* idempotent unless its docstring says so. The caller's permissions on `files/` are checked by
+that changes something is *not* idempotent unless its docstring says so. The caller's permissions on `files/` are
+checked by
 the kernel for a mount (`default_permissions`) and by the gateway's handlers for a stranger.
 
 It is split by subject, so that a room asks only for what it uses.
@@ -69,10 +70,13 @@ class Tree(Protocol):
         target: str = "",
         tags: Sequence[str] = (),
     ) -> Node:
-        """A new node of the type in `mode` (S_IFREG, S_IFDIR, S_IFLNK with `target`, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK).
+        """A new node of the type in `mode` (S_IFREG, S_IFDIR, S_IFLNK with `target`, S_IFIFO, S_IFSOCK, S_IFCHR,
+        S_IFBLK).
 
-        Owned by the caller; in a setgid folder it takes the folder's group (and a folder its setgid bit). A regular file
-        gets its job and, in the same transaction, the `tags` (a person's). AlreadyExists, NotFound (the folder is gone).
+        Owned by the caller; in a setgid folder it takes the folder's group (and a folder its setgid bit). A regular
+        file
+        gets its job and, in the same transaction, the `tags` (a person's). AlreadyExists, NotFound (the folder is
+        gone).
         """
         ...
 
@@ -81,7 +85,8 @@ class Tree(Protocol):
         ...
 
     def unlink(self, caller: Caller, folder: int, name: str) -> None:
-        """Takes a name away. The last name of a file with content under `files/` goes to the server-side trash; anything else
+        """Takes a name away. The last name of a file with content under `files/` goes to the server-side trash;
+        anything else
         is kept only while it is held (`hold`). IsAFolder, NotFound."""
         ...
 
@@ -92,7 +97,8 @@ class Tree(Protocol):
     def rename(
         self, caller: Caller, folder: int, name: str, new_folder: int, new_name: str, replace: Replace = Replace.ALLOW
     ) -> None:
-        """Moves a name, POSIX's rules (two names of one node: nothing happens). A regular file that replaces another takes over its
+        """Moves a name, POSIX's rules (two names of one node: nothing happens). A regular file that replaces
+        another takes over its
         stable id and its tags (an editor's safe save); the replaced content goes to the trash.
         AlreadyExists (REFUSE), NotEmpty, IsAFolder, NotAFolder, InvalidArgument (a folder into itself)."""
         ...
@@ -106,12 +112,14 @@ class Tree(Protocol):
         ...
 
     def accessed(self, times: Sequence[tuple[int, int]]) -> None:
-        """Records when nodes were last read, as pairs of node and atime: one transaction for all, no event, ctime stays. Nodes that are
+        """Records when nodes were last read, as pairs of node and atime: one transaction for all, no event, ctime
+        stays. Nodes that are
         gone are passed over."""
         ...
 
     def path(self, caller: Caller, node: int) -> str:
-        """Its oldest name, as a path from the mount's root without a leading slash (`files/a/b`); '' when it has none."""
+        """Its oldest name, as a path from the mount's root without a leading slash (`files/a/b`); '' when it has
+        none."""
         ...
 
     def file(self, caller: Caller, file: int) -> Node:
@@ -123,7 +131,8 @@ class Tree(Protocol):
         ...
 
     def hold(self, node: int) -> None:
-        """Keeps a node and its content while it has no name (an open file). Counted; forgotten when the process ends."""
+        """Keeps a node and its content while it has no name (an open file). Counted; forgotten when the process
+        ends."""
         ...
 
     def release(self, node: int) -> None:
@@ -157,7 +166,8 @@ class Content(Protocol):
         ...
 
     def put_blob(self, digest: bytes, source: Path | bytes, *, durable: bool) -> None:
-        """Stores a blob under its SHA-256. Idempotent. A file is taken over (moved when it can be; it is gone afterwards). `durable`:
+        """Stores a blob under its SHA-256. Idempotent. A file is taken over (moved when it can be; it is gone
+        afterwards). `durable`:
         return only when it would survive a power cut. NoSpace leaves nothing behind."""
         ...
 
@@ -172,11 +182,14 @@ class Content(Protocol):
         mtime: int | None = None,
         durable: bool = False,
     ) -> Node:
-        """Makes a new version: the base's layout, cut or extended (with zeros) to `size`, then patched. One transaction with the job.
+        """Makes a new version: the base's layout, cut or extended (with zeros) to `size`, then patched. One
+        transaction with the job.
 
-        `base` is the version it was made from: Conflict when the node has another by now. Blobs come first: one that is neither put
+        `base` is the version it was made from: Conflict when the node has another by now. Blobs come first: one
+        that is neither put
         nor in a patch's `data` is NotFound, and nothing changed. `durable`: survives a power cut on return, and so does
-        everything acknowledged before. Without patches and with an unchanged size only durability and mtime are done."""
+        everything acknowledged before. Without patches and with an unchanged size only durability and mtime are
+        done."""
         ...
 
     def inline_limit(self) -> int:
@@ -204,7 +217,8 @@ class Views(Protocol):
         ...
 
     def view_files(self, caller: Caller, path: Sequence[str], after: int = 0, limit: int = 0) -> list[ViewEntry]:
-        """The files of a view in the order of their stable ids, those with ids greater than `after`, at most `limit` (0: all). Names
+        """The files of a view in the order of their stable ids, those with ids greater than `after`, at most
+        `limit` (0: all). Names
         are unique over the whole view."""
         ...
 
@@ -213,7 +227,8 @@ class Views(Protocol):
         ...
 
     def find(self, caller: Caller, query: str, after: int = 0, limit: int = 0) -> list[ViewEntry]:
-        """The files that a query in text form matches; names are those of the oldest entries, not made unique. InvalidArgument says where
+        """The files that a query in text form matches; names are those of the oldest entries, not made unique.
+        InvalidArgument says where
         and what was expected."""
         ...
 
@@ -232,13 +247,16 @@ class Tags(Protocol):
     def change_tags(
         self, caller: Caller, files: Sequence[int], add: Sequence[str], remove: Sequence[str], *, why: str = ""
     ) -> int:
-        """A person gives and takes tags: of every file, all of `add` (created when unknown) and none at or under `remove`. Removing a tag
-        that a machine gave remembers it as rejected; adding one that was rejected or waiting accepts it. Returns how many edges changed;
+        """A person gives and takes tags: of every file, all of `add` (created when unknown) and none at or under
+        `remove`. Removing a tag
+        that a machine gave remembers it as rejected; adding one that was rejected or waiting accepts it. Returns
+        how many edges changed;
         idempotent. NotFound (a file), InvalidArgument (a name)."""
         ...
 
     def put_edges(self, caller: Caller, file: int, edges: Sequence[Edge], *, why: str = "") -> int:
-        """Says of a file exactly what is given (provenance too: an import), beside what is said already; unknown tags are made."""
+        """Says of a file exactly what is given (provenance too: an import), beside what is said already; unknown
+        tags are made."""
         ...
 
     def create_tag(self, caller: Caller, path: str) -> Tag:
@@ -254,7 +272,8 @@ class Tags(Protocol):
         ...
 
     def rename_tag(self, caller: Caller, path: str, new_path: str) -> Tag:
-        """Renames or moves below another parent. AlreadyExists, InvalidArgument (a cycle), NotFound (the new parent)."""
+        """Renames or moves below another parent. AlreadyExists, InvalidArgument (a cycle), NotFound (the new
+        parent)."""
         ...
 
     def merge_tags(self, caller: Caller, path: str, into: str, *, preview: bool = False) -> Merge:
@@ -270,7 +289,8 @@ class Tags(Protocol):
         ...
 
     def undo(self, caller: Caller, batch: int = 0) -> JournalEntry:
-        """Takes a batch back (0: the caller's last one not undone): exactly what it changed and nobody changed since. Is itself a batch.
+        """Takes a batch back (0: the caller's last one not undone): exactly what it changed and nobody changed
+        since. Is itself a batch.
         NotFound, Conflict (already undone)."""
         ...
 
@@ -287,7 +307,8 @@ class Trash(Protocol):
         ...
 
     def recover(self, caller: Caller, path: str, layout: Layout) -> int:
-        """Keeps a content that never became a version (a mount died before it could commit) as an item of the trash: why `recovered`, at
+        """Keeps a content that never became a version (a mount died before it could commit) as an item of the
+        trash: why `recovered`, at
         `path`, owned by the caller. Its blobs were put before: NotFound otherwise. Returns the item's id."""
         ...
 
@@ -300,7 +321,8 @@ class Jobs(Protocol):
     """The durable queue of files to be understood."""
 
     def lease(self, worker: str, limit: int, seconds: float) -> list[Job]:
-        """Up to `limit` jobs that are due, leased for `seconds`. A lease that ran out returns to the queue (counted as an attempt)."""
+        """Up to `limit` jobs that are due, leased for `seconds`. A lease that ran out returns to the queue (counted
+        as an attempt)."""
         ...
 
     def heartbeat(self, file: int, lease: str, seconds: float) -> bool:
@@ -308,8 +330,10 @@ class Jobs(Protocol):
         ...
 
     def finish(self, file: int, lease: str, outcome: Outcome) -> JobState:
-        """Hands in an attempt: in one transaction the suggestions become edges (applied, waiting, or dropped; never touching what a
-        person gave or rejected; this machine's older tags that are not repeated retire) and the job moves on. Returns its new state. With an old lease, or when the
+        """Hands in an attempt: in one transaction the suggestions become edges (applied, waiting, or dropped; never
+        touching what a
+        person gave or rejected; this machine's older tags that are not repeated retire) and the job moves on.
+        Returns its new state. With an old lease, or when the
         content changed meanwhile, nothing is applied: Conflict."""
         ...
 
@@ -332,12 +356,14 @@ class Events(Protocol):
     """What changed, pushed."""
 
     def events(self, after: int, timeout: float) -> list[Event]:
-        """Events later than `after`, in order; waits up to `timeout` seconds for the first. -1: only the newest number, at once (as one
+        """Events later than `after`, in order; waits up to `timeout` seconds for the first. -1: only the newest
+        number, at once (as one
         event). When `after` is older than what is kept: one RESET."""
         ...
 
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Calls `listener` after every change, on the thread that made it or on one of its own: it must be quick. Returns the way to stop."""
+        """Calls `listener` after every change, on the thread that made it or on one of its own: it must be quick.
+        Returns the way to stop."""
         ...
 
 

@@ -77,7 +77,8 @@ class Layout(Struct, frozen=True):
 
 
 class Patch(Struct, frozen=True):
-    """A change of content: from `offset` on, `length` bytes are those of `digest` from `start` on, or zeros when `digest` is empty.
+    """A change of content: from `offset` on, `length` bytes are those of `digest` from `start` on, or zeros when
+    `digest` is empty.
 
     With `data` (the whole blob's bytes) the blob travels together with its record; without, it was put before.
     """
@@ -280,7 +281,8 @@ class JobRecord(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """How a worker's attempt ended. `retry_after` (seconds) asks for another attempt; None with state FAILED is final."""
+    """How a worker's attempt ended. `retry_after` (seconds) asks for another attempt; None with state FAILED is
+    final."""
 
     state: JobState
     suggestions: tuple[Suggestion, ...] = ()
@@ -305,7 +307,8 @@ class EventKind(StrEnum):
 
 
 class Event(Struct, frozen=True):
-    """A change, told to all mounts and workers in the order it happened. `origin` is the pid of the caller that made it."""
+    """A change, told to all mounts and workers in the order it happened. `origin` is the pid of the caller that
+    made it."""
 
     seq: int
     kind: EventKind

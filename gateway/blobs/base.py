@@ -1,6 +1,7 @@
 """The blob protocol: immutable bytes under their digest.
 
-Contract: `put` is atomic (a digest is there whole or not at all) and idempotent; `read` never returns bytes that do not belong
+Contract: `put` is atomic (a digest is there whole or not at all) and idempotent; `read` never returns bytes that do
+not belong
 to the digest. Only `graphfs.errors` are raised. All calls may come from any thread.
 """
 
@@ -13,12 +14,14 @@ class Blobs(Protocol):
     """An engine."""
 
     def put(self, digest: bytes, source: Path | bytes, *, durable: bool) -> None:
-        """Stores. A file is taken over: gone afterwards, moved where that is possible. InvalidArgument when the bytes are not the digest's
+        """Stores. A file is taken over: gone afterwards, moved where that is possible. InvalidArgument when the
+        bytes are not the digest's
         (checked for `bytes`; a file is trusted to have been hashed while it was written). NoSpace."""
         ...
 
     def read(self, digest: bytes, start: int, length: int) -> bytes:
-        """Fewer bytes only at the blob's end. The first read of a blob by this process verifies all of it: Corrupt. NotFound."""
+        """Fewer bytes only at the blob's end. The first read of a blob by this process verifies all of it: Corrupt.
+        NotFound."""
         ...
 
     def has(self, digest: bytes) -> bool: ...

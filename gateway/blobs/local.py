@@ -48,7 +48,8 @@ class LocalBlobs:
             (folder / f"{first:02x}").mkdir(exist_ok=True)
         self._lock = threading.Lock()
         self._open: OrderedDict[bytes, _Open] = OrderedDict()
-        # What was verified (or written) by this process, with the file's state then: a file that was touched since is verified again.
+        # What was verified (or written) by this process, with the file's state then: a file that was touched since
+        # is verified again.
         self._verified: OrderedDict[bytes, tuple[int, int, int]] = OrderedDict()
         self._unflushed: set[bytes] = set()
         self._checked_space = (0.0, 0)
@@ -85,7 +86,8 @@ class LocalBlobs:
             self._flush_one(digest)
 
     def _good(self, digest: bytes, path: str) -> bool:
-        """Whether it is there already and whole (a damaged one is replaced); marks it as put now, so that no sweep takes it."""
+        """Whether it is there already and whole (a damaged one is replaced); marks it as put now, so that no sweep
+        takes it."""
         if not os.path.exists(path):
             return False
         found = os.stat(path)

@@ -1,4 +1,5 @@
-"""What all parts of the service stand on: the store, the blobs, the clock, who holds what, and one turn for every change."""
+"""What all parts of the service stand on: the store, the blobs, the clock, who holds what, and one turn for every
+change."""
 
 import stat
 import threading
@@ -94,7 +95,8 @@ class Core:
 
     @contextmanager
     def change(self, caller: Caller) -> Iterator[Change]:
-        """One atomic change: commits at the end, then updates the sets and tells everyone, in the order of the commits."""
+        """One atomic change: commits at the end, then updates the sets and tells everyone, in the order of the
+        commits."""
         with self._turn:
             with self.store.transaction() as tx:
                 change = Change(tx, caller, self.clock(), self.index)

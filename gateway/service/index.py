@@ -1,6 +1,7 @@
 """The graph in memory: tags by name, and the set of files of each as a Roaring bitmap. Queries are answered from here.
 
-It is derived from the store, filled when the drive is opened and brought up to date after every commit, so a listing never
+It is derived from the store, filled when the drive is opened and brought up to date after every commit, so a listing
+never
 recounts edges (facts: TMSU needs 10 s for that). What a query means is said by `graphfs.query.evaluate`; property tests
 hold this equal to it. Readers may come from any thread: sets that were handed out are never changed.
 """

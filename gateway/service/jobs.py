@@ -27,7 +27,8 @@ _MACHINES = (Source.RULE.value, Source.MODEL.value)
 
 
 def backoff(attempts: int, base: float, most: float, jitter: float) -> float:
-    """Seconds until the next attempt: doubled each time, at most `most`, of which half is left to chance (`jitter` from 0 to 1)."""
+    """Seconds until the next attempt: doubled each time, at most `most`, of which half is left to chance (`jitter`
+    from 0 to 1)."""
     whole = min(most, base * 2.0 ** min(attempts, 40))
     return whole / 2 + whole / 2 * jitter
 

@@ -54,14 +54,13 @@ class TagPart(EdgePart):
         self.need(self.store.by_file(file), file)
         if not self.visible(caller, (file,)) and file in self.index.live:
             raise NotFound(f"no file has the id {file}")
-        found = [
-            Edge(
-                self.index.path(row.tag), EdgeState(row.state), Source(row.source), row.model, row.prompt, row.confidence,
-                row.evidence, row.at, row.actor,
-            )
-            for row in self.store.edges(file) if row.tag in self.index.rows
-        ]  # fmt: skip
+        found = [self._edge(row) for row in self.store.edges(file) if row.tag in self.index.rows]
         return sorted(found, key=lambda edge: (-edge.confidence, edge.tag))
+
+    def _edge(self, row: EdgeRow) -> Edge:
+        state, source = EdgeState(row.state), Source(row.source)
+        said = (row.model, row.prompt, row.confidence, row.evidence, row.at, row.actor)
+        return Edge(self.index.path(row.tag), state, source, *said)
 
     def change_tags(
         self, caller: Caller, files: Sequence[int], add: Sequence[str], remove: Sequence[str], *, why: str = ""
@@ -196,9 +195,8 @@ class TagPart(EdgePart):
                 onto = dict(pairs)
                 for tag in self.index.subtree(source.id):
                     row = self.index.rows[tag]
-                    if tag not in merged:
-                        if row.parent in merged:
-                            ledger.tag(row, TagRow(tag, onto[row.parent], row.name, row.key, change.now))
+                    if tag not in merged and row.parent in merged:
+                        ledger.tag(row, TagRow(tag, onto[row.parent], row.name, row.key, change.now))
                 for one in reversed([tag for tag, _ in pairs]):
                     ledger.tag(self.index.rows[one], None)
                 self._alias(ledger, change.tx.put_alias, AliasRow(source.parent, source.key, source.name, target.id))

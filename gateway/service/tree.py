@@ -174,7 +174,8 @@ class TreePart(Core):
                 tx.delete_job(file)
 
     def _rewritten(self, change: Change, node: Node) -> None:
-        """A backup is deleted whose old name was made anew (an editor that renames, writes and removes the backup): the new file is the same
+        """A backup is deleted whose old name was made anew (an editor that renames, writes and removes the backup):
+        the new file is the same
         file, so it gets the stable id and the tags."""
         tx = change.tx
         origin = tx.origin(node.id)

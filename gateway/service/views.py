@@ -51,7 +51,8 @@ class ViewPart(TagPart):
         return caller.uid in (0, self.settings.owner)
 
     def seen(self, caller: Caller, files: BitMap64) -> BitMap64:
-        """Those of the files that the caller may read, by the mode bits of the file and of the folders above its names."""
+        """Those of the files that the caller may read, by the mode bits of the file and of the folders above its
+        names."""
         if self.sees_all(caller):
             return files
         passable: dict[int, bool] = {SUPER_ROOT: True}

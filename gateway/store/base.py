@@ -1,7 +1,9 @@
 """The store protocol: records, names, tags, journal and jobs as rows. What they mean is said in `gateway.service`.
 
-A `Reader` answers from the last committed state (or, inside a transaction, from what it has done so far). A `Transaction` is
-all or nothing: leaving its `with` block commits, an exception takes everything back. Transactions of one store take turns.
+A `Reader` answers from the last committed state (or, inside a transaction, from what it has done so far). A
+`Transaction` is
+all or nothing: leaving its `with` block commits, an exception takes everything back. Transactions of one store take
+turns.
 Both raise only `graphfs.errors`. Missing rows are None or empty, never an error: the service knows what that means.
 """
 
@@ -207,7 +209,8 @@ class Transaction(Reader, Protocol):
         ...
 
     def put_extents(self, node: int, extents: Sequence[Extent], inline: Iterable[bytes]) -> list[bytes]:
-        """Makes these the node's extents; `inline` names the digests among them that stand in the blob table. Returns digests no longer
+        """Makes these the node's extents; `inline` names the digests among them that stand in the blob table.
+        Returns digests no longer
         used by this node that live in the blob store."""
         ...
 

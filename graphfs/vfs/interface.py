@@ -1,7 +1,9 @@
 """What a binding may ask of the file system, and what it gets back. Nouns and signatures only.
 
-`graphfs.vfs.filesystem.FileSystem` implements `Volume`; every binding in `graphfs.fuse` speaks to a `Volume` and to nothing else.
-Every call raises only `graphfs.errors`, may be called from any thread, and never needs the kernel: the suites drive it directly too.
+`graphfs.vfs.filesystem.FileSystem` implements `Volume`; every binding in `graphfs.fuse` speaks to a `Volume` and to
+nothing else.
+Every call raises only `graphfs.errors`, may be called from any thread, and never needs the kernel: the suites drive
+it directly too.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +36,8 @@ class Attributes(Struct, frozen=True):
 
 
 class Opened(Struct, frozen=True):
-    """An open file. `keep_cache`: what the kernel has cached of it still holds. `direct`: never cache it (made on the fly)."""
+    """An open file. `keep_cache`: what the kernel has cached of it still holds. `direct`: never cache it (made on
+    the fly)."""
 
     handle: int
     keep_cache: bool = True
@@ -71,7 +74,8 @@ class Volume(Protocol):
     """Whether every call may wait on a network (then a binding never calls it on its event loop)."""
 
     def cost(self, operation: str, node_or_handle: int) -> Cost:
-        """Whether `operation` ('flush', 'fsync', 'release', 'setattr', 'open', 'read', 'write', 'rename', 'readdir', ...) on this may wait."""
+        """Whether `operation` ('flush', 'fsync', 'release', 'setattr', 'open', 'read', 'write', 'rename',
+        'readdir', ...) on this may wait."""
         ...
 
     def lookup(self, caller: Caller, folder: int, name: str) -> Attributes: ...
@@ -107,7 +111,8 @@ class Volume(Protocol):
     ) -> None: ...
 
     def create(self, caller: Caller, folder: int, name: str, mode: int, flags: int) -> tuple[Opened, Attributes]:
-        """Makes and opens a file; an existing one is opened unless `flags` has O_EXCL (the path API sends both here)."""
+        """Makes and opens a file; an existing one is opened unless `flags` has O_EXCL (the path API sends both
+        here)."""
         ...
 
     def open(self, caller: Caller, node: int, flags: int) -> Opened: ...
@@ -115,7 +120,8 @@ class Volume(Protocol):
     def read(self, handle: int, offset: int, size: int) -> bytes: ...
 
     def write(self, handle: int, offset: int, data: bytes) -> int:
-        """With O_APPEND in the handle's flags the data goes to the end, whatever `offset` says: concurrent appenders lose nothing."""
+        """With O_APPEND in the handle's flags the data goes to the end, whatever `offset` says: concurrent
+        appenders lose nothing."""
         ...
 
     def flush(self, handle: int) -> None:
@@ -141,7 +147,8 @@ class Volume(Protocol):
     def opendir(self, caller: Caller, node: int) -> int: ...
 
     def readdir(self, handle: int, after: int) -> Iterator[DirectoryEntry]:
-        """Entries after this cookie (0: from the start), without `.` and `..`. A listing that goes on sees every entry once that was there
+        """Entries after this cookie (0: from the start), without `.` and `..`. A listing that goes on sees every
+        entry once that was there
         all the time, whatever comes and goes meanwhile."""
         ...
 

@@ -56,12 +56,14 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "extent beyond the end",
-        "SELECT n.id || '@' || x.offset FROM extent x JOIN node n ON n.id = x.node WHERE x.offset + x.length > n.size OR x.length <= 0",
+        "SELECT n.id || '@' || x.offset FROM extent x JOIN node n ON n.id = x.node WHERE x.offset + x.length >"
+        " n.size OR x.length <= 0",
     ),
     Check(
         "overlapping extents",
         "SELECT a.node || '@' || a.offset FROM extent a JOIN extent b ON b.node = a.node AND b.offset > a.offset"
-        " AND b.offset < a.offset + a.length AND b.offset = (SELECT min(offset) FROM extent WHERE node = a.node AND offset > a.offset)",
+        " AND b.offset < a.offset + a.length AND b.offset = (SELECT min(offset) FROM extent WHERE node = a.node AND"
+        " offset > a.offset)",
     ),
     Check(
         "extent without node",
@@ -70,7 +72,8 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "missing small blob",
-        "SELECT node || '@' || offset FROM extent WHERE inline = 1 AND NOT EXISTS(SELECT 1 FROM blob WHERE digest = extent.digest)",
+        "SELECT node || '@' || offset FROM extent WHERE inline = 1 AND NOT EXISTS(SELECT 1 FROM blob WHERE digest ="
+        " extent.digest)",
     ),
     Check(
         "file without job",
@@ -94,7 +97,8 @@ CHECKS: tuple[Check, ...] = (
         "wrong live mark",
         "SELECT id FROM node n WHERE id > 2 AND live <> EXISTS(SELECT 1 FROM entry e JOIN node f ON f.id = e.folder"
         " WHERE e.node = n.id AND f.live = 1)",
-        "UPDATE node SET live = EXISTS(SELECT 1 FROM entry e JOIN node f ON f.id = e.folder WHERE e.node = node.id AND f.live = 1)"
+        "UPDATE node SET live = EXISTS(SELECT 1 FROM entry e JOIN node f ON f.id = e.folder WHERE e.node = node.id"
+        " AND f.live = 1)"
         " WHERE id > 2",
     ),
 )

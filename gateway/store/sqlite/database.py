@@ -49,7 +49,7 @@ class Database:
         self.writer = self._connect()
         self._wal = -1
         self._wake = threading.Event()
-        self._closed = False
+        self._closed = threading.Event()
         self._checkpointer: threading.Thread | None = None
 
     def start(self) -> None:
@@ -68,7 +68,8 @@ class Database:
             db = sqlite3.connect(
                 self.path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=5
             )
-            # synchronous=NORMAL: a commit is in the log when it returns (a killed process loses nothing) and on the disk
+            # synchronous=NORMAL: a commit is in the log when it returns (a killed process loses nothing) and on the
+            # disk
             # after flush(), which syncs the log once for all commits before it.
             for pragma in (
                 "journal_mode=WAL",
@@ -124,7 +125,8 @@ class Database:
     def flush(self) -> None:
         """Returns when every transaction that was committed before survives a power cut.
 
-        Syncs the log's file itself instead of raising `synchronous`: the writer's lock is not held, so nobody waits for the
+        Syncs the log's file itself instead of raising `synchronous`: the writer's lock is not held, so nobody waits
+        for the
         disk but who asked. A checkpoint that recycles the log meanwhile has synced it before.
         """
         try:
@@ -135,17 +137,18 @@ class Database:
     def _checkpoints(self) -> None:
         """Copies the log into the database behind the writer's back, so that no caller waits for it."""
         db = self._connect()
-        while not self._closed:
+        while True:
             self._wake.wait()
             self._wake.clear()
-            if self._closed:
+            if self._closed.is_set():
                 break
             try:
                 mode = "RESTART" if self._log_size() > _CHECKPOINT_HARD else "PASSIVE"
                 db.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
                 copied = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()[0]
                 if copied[1] == copied[2]:
-                    # All of it is in the database: the next writer starts the log anew. Cutting it keeps it from being asked again.
+                    # All of it is in the database: the next writer starts the log anew. Cutting it keeps it from
+                    # being asked again.
                     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             except sqlite3.Error:
                 # A full disk or a busy moment: the log stays, the next commit asks again.
@@ -154,7 +157,7 @@ class Database:
 
     def close(self) -> None:
         """Everything is in the database file and durable."""
-        self._closed = True
+        self._closed.set()
         self._wake.set()
         if self._checkpointer:
             self._checkpointer.join()

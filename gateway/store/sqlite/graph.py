@@ -13,7 +13,8 @@ _TRASH = "id, node, path, at, uid, actor, why"
 
 
 def _batch(row: tuple[Any, ...]) -> BatchRow:
-    return BatchRow(*row[:8], bool(row[8]))
+    batch, at, last, uid, pid, actor, why, changes, undone = row
+    return BatchRow(batch, at, last, uid, pid, actor, why, changes, bool(undone))
 
 
 def _trash(row: tuple[Any, ...]) -> TrashRow:
@@ -55,7 +56,8 @@ class GraphReader:
 
     def last_batch(self, uid: int) -> BatchRow | None:
         rows = self.query(
-            f"SELECT {_BATCH} FROM batch WHERE uid = ? AND undone = 0 AND changes > 0 AND actor <> 'tagger' AND why NOT LIKE 'undo %'"
+            f"SELECT {_BATCH} FROM batch WHERE uid = ? AND undone = 0 AND changes > 0 AND actor <> 'tagger' AND why"
+            f" NOT LIKE 'undo %'"
             " ORDER BY id DESC LIMIT 1",
             (uid,),
         )
@@ -129,7 +131,8 @@ class GraphWriter(GraphReader):
 
     def count_tags(self, file: int, now: int) -> int:
         self.db.execute(
-            "UPDATE node SET tags = (SELECT count(*) FROM edge WHERE file = ?1 AND state = 'applied'), ctime = ?2 WHERE file = ?1",
+            "UPDATE node SET tags = (SELECT count(*) FROM edge WHERE file = ?1 AND state = 'applied'), ctime = ?2"
+            " WHERE file = ?1",
             (file, now),
         )
         rows = self.db.execute("SELECT id FROM node WHERE file = ?", (file,)).fetchall()

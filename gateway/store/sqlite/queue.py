@@ -16,7 +16,8 @@ class QueueReader:
 
     def _records(self, where: str, arguments: tuple[Any, ...]) -> list[JobRecord]:
         rows = self.query(
-            "SELECT j.file, j.state, j.attempts, j.not_before, j.error, (SELECT e.name FROM node n JOIN entry e ON e.node = n.id"
+            "SELECT j.file, j.state, j.attempts, j.not_before, j.error, (SELECT e.name FROM node n JOIN entry e ON"
+            " e.node = n.id"
             f" WHERE n.file = j.file ORDER BY e.id LIMIT 1) FROM job j WHERE {where}",
             arguments,
         )
@@ -54,7 +55,8 @@ class QueueWriter(QueueReader):
     def queue(self, file: int, not_before: int) -> None:
         self.db.execute(
             "INSERT INTO job VALUES(?, 'queued', 0, ?, '', 0, '', '') ON CONFLICT(file) DO UPDATE SET"
-            " state = 'queued', attempts = 0, not_before = excluded.not_before, lease = '', lease_until = 0, worker = '', error = ''",
+            " state = 'queued', attempts = 0, not_before = excluded.not_before, lease = '', lease_until = 0, worker"
+            " = '', error = ''",
             (file, not_before),
         )
 

@@ -8,7 +8,10 @@ from typing import Any
 from gateway.store.base import Name, Origin
 from graphfs.model import Entry, Extent, Layout, Node
 
-_NODE = "n.id, n.mode, n.uid, n.gid, n.rdev, n.size, n.stored, n.atime, n.mtime, n.ctime, n.links, n.tags, n.version, ifnull(n.file, 0)"
+_NODE = (
+    "n.id, n.mode, n.uid, n.gid, n.rdev, n.size, n.stored, n.atime, n.mtime, n.ctime, n.links, n.tags, n.version,"
+    " ifnull(n.file, 0)"
+)
 _encode, _decode = os.fsencode, os.fsdecode
 
 # The oldest name of a node that is reachable under files/.
@@ -47,7 +50,8 @@ class RecordReader:
 
     def names(self, node: int) -> list[Name]:
         rows = self.query(
-            "SELECT e.id, e.folder, e.name, f.live FROM entry e LEFT JOIN node f ON f.id = e.folder WHERE e.node = ? ORDER BY e.id",
+            "SELECT e.id, e.folder, e.name, f.live FROM entry e LEFT JOIN node f ON f.id = e.folder WHERE e.node = ?"
+            " ORDER BY e.id",
             (node,),
         )
         return [Name(entry, folder, _decode(name), bool(live)) for entry, folder, name, live in rows]
@@ -74,7 +78,8 @@ class RecordReader:
 
     def layout(self, node: int) -> Layout | None:
         rows = self.query(
-            "SELECT n.version, n.size, x.offset, x.length, x.digest, x.start FROM node n LEFT JOIN extent x ON x.node = n.id"
+            "SELECT n.version, n.size, x.offset, x.length, x.digest, x.start FROM node n LEFT JOIN extent x ON"
+            " x.node = n.id"
             " WHERE n.id = ? ORDER BY x.offset",
             (node,),
         )
@@ -109,9 +114,12 @@ class RecordReader:
     def named(self, files: Iterable[int]) -> list[tuple[str, Node]]:
         wanted = ",".join(map(str, files))
         rows = self.query(
-            # CROSS JOIN fixes the order: walk the ids, look each up, take its first live name (nearly always its only one).
-            f"SELECT e.name, {_NODE} FROM json_each('[' || ? || ']') j CROSS JOIN node n ON n.file = j.value AND n.live = 1"
-            f" CROSS JOIN entry e ON e.id = CASE n.links WHEN 1 THEN (SELECT id FROM entry WHERE node = n.id) ELSE {_OLDEST_LIVE} END",
+            # CROSS JOIN fixes the order: walk the ids, look each up, take its first live name (nearly always its
+            # only one).
+            f"SELECT e.name, {_NODE} FROM json_each('[' || ? || ']') j CROSS JOIN node n ON n.file = j.value AND"
+            f" n.live = 1"
+            f" CROSS JOIN entry e ON e.id = CASE n.links WHEN 1 THEN (SELECT id FROM entry WHERE node = n.id) ELSE"
+            f" {_OLDEST_LIVE} END",
             (wanted,),
         )
         return [(_decode(row[0]), Node(*row[1:])) for row in rows]
@@ -161,7 +169,8 @@ class RecordWriter(RecordReader):
 
     def save_node(self, node: Node) -> None:
         self.db.execute(
-            "UPDATE node SET mode=?, uid=?, gid=?, rdev=?, size=?, stored=?, atime=?, mtime=?, ctime=?, links=?, tags=?, version=?"
+            "UPDATE node SET mode=?, uid=?, gid=?, rdev=?, size=?, stored=?, atime=?, mtime=?, ctime=?, links=?,"
+            " tags=?, version=?"
             " WHERE id=?",
             (
                 node.mode,

@@ -16,7 +16,8 @@ CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 -- `was_*`: the folder and name it had before its last rename, and when: how a save by backup and rewrite is recognised.
 CREATE TABLE node(
   id INTEGER PRIMARY KEY, mode INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL, rdev INTEGER NOT NULL,
-  size INTEGER NOT NULL, stored INTEGER NOT NULL, atime INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT NULL,
+  size INTEGER NOT NULL, stored INTEGER NOT NULL, atime INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT
+  NULL,
   links INTEGER NOT NULL, tags INTEGER NOT NULL, version INTEGER NOT NULL, file INTEGER, live INTEGER NOT NULL,
   arrived INTEGER NOT NULL, target BLOB, was_folder INTEGER, was_name BLOB, was_at INTEGER);
 CREATE UNIQUE INDEX node_file ON node(file) WHERE file IS NOT NULL;
@@ -37,14 +38,16 @@ CREATE INDEX extent_digest ON extent(digest) WHERE inline = 0;
 -- Small blobs, beside their records.
 CREATE TABLE blob(id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL);
 
-CREATE TABLE xattr(node INTEGER NOT NULL, name BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY(node, name)) WITHOUT ROWID;
+CREATE TABLE xattr(node INTEGER NOT NULL, name BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY(node, name)) WITHOUT
+ROWID;
 
 -- A tag. `key` is the folded name, unique among siblings together with the aliases.
 CREATE TABLE tag(
   id INTEGER PRIMARY KEY AUTOINCREMENT, parent INTEGER NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL,
   changed INTEGER NOT NULL, UNIQUE(parent, key));
 CREATE TABLE alias(
-  parent INTEGER NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL, tag INTEGER NOT NULL, PRIMARY KEY(parent, key)) WITHOUT ROWID;
+  parent INTEGER NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL, tag INTEGER NOT NULL, PRIMARY KEY(parent, key))
+  WITHOUT ROWID;
 CREATE INDEX alias_tag ON alias(tag);
 
 -- What is said of a file and a tag: applied, waiting for review, or rejected.
@@ -56,7 +59,8 @@ CREATE INDEX edge_tag ON edge(tag);
 
 -- A batch of tag changes, and each change with what was before and what is after (JSON; null: nothing).
 CREATE TABLE batch(
-  id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, last INTEGER NOT NULL, uid INTEGER NOT NULL, pid INTEGER NOT NULL,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, last INTEGER NOT NULL, uid INTEGER NOT NULL, pid INTEGER
+  NOT NULL,
   actor TEXT NOT NULL, why TEXT NOT NULL, changes INTEGER NOT NULL, undone INTEGER NOT NULL);
 CREATE TABLE change(
   id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, kind TEXT NOT NULL, file INTEGER NOT NULL, tag INTEGER NOT NULL,

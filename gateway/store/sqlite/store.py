@@ -30,7 +30,8 @@ class SqliteTransaction(RecordWriter, GraphWriter, QueueWriter):
         return self.db.execute(sql, arguments).fetchall()
 
     def next_id(self) -> int:
-        """Ids are reserved in blocks in the transaction that first needs one; a rolled-back reservation only leaves a gap or is
+        """Ids are reserved in blocks in the transaction that first needs one; a rolled-back reservation only leaves
+        a gap or is
         taken again, and what a crash leaves unused is never used."""
         if self._next >= self._reserved:
             self._next = int(self.query("SELECT value FROM meta WHERE name = 'next_id'")[0][0])
@@ -94,8 +95,9 @@ class SqliteStore(RecordReader, GraphReader, QueueReader):
     def small_blobs(self) -> Iterator[tuple[bytes, bytes]]:
         after = 0
         while rows := self.query("SELECT id, digest, data FROM blob WHERE id > ? ORDER BY id LIMIT 500", (after,)):
-            for after, digest, data in rows:
+            for _, digest, data in rows:
                 yield bytes(digest), bytes(data)
+            after = rows[-1][0]
 
     def unnamed(self) -> list[int]:
         rows = self.query(
