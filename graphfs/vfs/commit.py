@@ -1,0 +1,239 @@
+"""How what was written becomes a version: bytes to the store first, then one commit of the ranges that changed.
+
+Nothing is lost on the way: until the commit is acknowledged the overlay and the staging stay as they are, so it can be
+tried again. When somebody else made a version meanwhile, ours is kept beside it under a name that says so.
+"""
+
+import os
+import time
+from hashlib import sha256
+from pathlib import PurePosixPath
+from stat import S_IFREG, S_IMODE
+
+from graphfs.api import Drive
+from graphfs.errors import AlreadyExists, Conflict, NotFound
+from graphfs.layout import apply, slice_layout
+from graphfs.model import SUPER_ROOT, AttributeChange, Layout, Patch
+from graphfs.vfs.descriptors import translated
+from graphfs.vfs.openfile import OpenFile
+from graphfs.vfs.overlay import HOLE, STAGED, Frozen, Run, Stored, split
+
+PIECE = 1 << 20
+"""Staged files are hashed so many bytes at a time."""
+
+
+class Committer:
+    """Makes versions of open files on one drive. Thread-safe; one version of a file is made at a time."""
+
+    def __init__(self, drive: Drive) -> None:
+        self._drive = drive
+        self._chunk = drive.chunk_size()
+        self._inline = drive.inline_limit()
+
+    def commit(self, file: OpenFile, *, durable: bool) -> bool:
+        """What was written is a version on return (`durable`: it survives a power cut). Any error leaves it as it was,
+        to be tried again. False: somebody else had made one, and ours is beside it as a conflict copy.
+        """
+        with file.turn:
+            if not file.dirty:
+                if durable:
+                    self._drive.sync()
+                return True
+            if file.staged is not None:
+                for index in self._chunks(file):
+                    self.settle(file, index, durable=durable)
+            with file.lock:
+                patches = self._patches(file, durable=durable)
+                try:
+                    node = self._drive.commit(
+                        file.caller,
+                        file.node.id,
+                        file.node.version,
+                        file.size,
+                        patches,
+                        mtime=file.mtime,
+                        durable=durable,
+                    )
+                except Conflict:
+                    self._keep_beside(file, patches, durable=durable)
+                    node, base = self._drive.node(file.caller, file.node.id), None
+                    unharmed = False
+                else:
+                    base, unharmed = _next(file, node.version, patches), True
+                staged, file.staged = file.staged, None
+                file.rebase(node, base)
+        if staged is not None:
+            staged.drop()
+        return unharmed
+
+    def settle(self, file: OpenFile, index: int, *, durable: bool) -> None:
+        """Gives what is staged of a chunk to the store; the file is read and written meanwhile."""
+        with file.turn:
+            frozen = self._frozen(file, index)
+            if frozen is None:
+                return
+            runs = self._runs(file, frozen)
+            if not runs:
+                return
+            if len(runs) == 1 and runs[0][0] == frozen.origin:
+                settled = self._give(file, frozen, runs[0], durable=durable)
+            else:
+                settled = self._pack(file, runs, durable=durable)
+            with file.lock:
+                file.overlay.replace(frozen, settled)
+                if frozen.descriptor >= 0:
+                    os.close(frozen.descriptor)
+                    frozen.descriptor = -1
+
+    def _chunks(self, file: OpenFile) -> list[int]:
+        """Chunks with more staged than goes inline."""
+        with file.lock:
+            found = []
+            for index, runs in split(list(file.overlay), self._chunk):
+                size = sum(end - start for start, end, source in runs if _is_staged(source))
+                if size > self._inline:
+                    found.append(index)
+            return found
+
+    def _frozen(self, file: OpenFile, index: int) -> Frozen | None:
+        low = index * self._chunk
+        with file.lock:
+            if file.staged is None:
+                return None
+            runs = file.overlay.within(low, low + self._chunk)
+            if not any(source is STAGED for _, _, source in runs):
+                # frozen before, when the store could not take it
+                return next((source for _, _, source in runs if isinstance(source, Frozen)), None)
+            frozen = file.staged.freeze(index)
+            for start, end, source in runs:
+                if source is STAGED:
+                    file.overlay.put(start, end, frozen)
+            return frozen
+
+    def _runs(self, file: OpenFile, frozen: Frozen) -> list[Run]:
+        with file.lock:
+            runs = file.overlay.within(frozen.origin, frozen.origin + self._chunk)
+            return [run for run in runs if run[2] is frozen]
+
+    def _give(self, file: OpenFile, frozen: Frozen, run: Run, *, durable: bool) -> list[Run]:
+        """The whole staging file becomes the blob: no second copy."""
+        start, end, _ = run
+        with translated():
+            descriptor = os.open(frozen.path, os.O_RDWR | os.O_CLOEXEC)
+        with file.lock:
+            frozen.descriptor = descriptor
+        with translated():
+            os.ftruncate(descriptor, end - start)
+            digest = _hash(descriptor, end - start)
+        with file.lock:
+            assert file.staged is not None
+            file.staged.becomes(frozen, digest)
+        try:
+            self._drive.put_blob(digest, frozen.path, durable=durable)
+        except BaseException:
+            with file.lock:
+                frozen.descriptor = -1
+            os.close(descriptor)
+            raise
+        return [(start, end, Stored(frozen.origin, digest))]
+
+    def _pack(self, file: OpenFile, runs: list[Run], *, durable: bool) -> list[Run]:
+        """What is dirty of a chunk, written together as one blob."""
+        with file.lock:
+            data = b"".join([file.waiting(*run) for run in runs])
+        digest = sha256(data).digest()
+        self._drive.put_blob(digest, data, durable=durable)
+        return _packed(runs, digest)
+
+    def _patches(self, file: OpenFile, *, durable: bool) -> list[Patch]:
+        patches: list[Patch] = []
+        for _, runs in split(list(file.overlay), self._chunk):
+            waiting = [run for run in runs if run[2] is not HOLE and not isinstance(run[2], Stored)]
+            data: bytes | None = None
+            if waiting:
+                data = b"".join([file.waiting(*run) for run in waiting])
+                digest = sha256(data).digest()
+                if len(data) > self._inline:
+                    self._drive.put_blob(digest, data, durable=durable)
+                    data = None
+                sources = {run[0]: run[2] for run in _packed(waiting, digest)}
+            else:
+                sources = {}
+            for start, end, source in runs:
+                source = sources.get(start, source)
+                if isinstance(source, Stored):
+                    ours = data if start in sources else None
+                    patches.append(Patch(start, end - start, source.digest, start - source.origin, ours))
+                    if ours is not None:
+                        data = None
+                else:
+                    patches.append(Patch(start, end - start))
+        return patches
+
+    def _keep_beside(self, file: OpenFile, patches: list[Patch], *, durable: bool) -> None:
+        """The content as we see it, in a new file next to the one that somebody else changed. Under the lock."""
+        drive, caller = self._drive, file.caller
+        base = [Patch(e.offset, e.length, e.digest, e.start) for e in slice_layout(file.base(), 0, file.size)]
+        path = drive.path(caller, file.node.id)
+        if not path:  # nobody can see its name, but somebody may want what was in it
+            for patch in patches:
+                if patch.data is not None:
+                    drive.put_blob(patch.digest, patch.data, durable=durable)
+            drive.recover(caller, f"node {file.node.id}", apply(Layout(0, 0, ()), file.size, base + patches))
+            return
+        folder = SUPER_ROOT
+        *folders, name = path.split("/")
+        for part in folders:
+            folder = drive.lookup(caller, folder, part).id
+        copy = None
+        for number in range(1, 1000):
+            try:
+                copy = drive.create(caller, folder, conflict_name(name, number), S_IFREG | S_IMODE(file.node.mode))
+                break
+            except AlreadyExists:
+                continue
+        if copy is None:
+            raise AlreadyExists(f"there are too many conflict copies of {name}")
+        try:
+            drive.commit(caller, copy.id, copy.version, file.size, base + patches, mtime=file.mtime, durable=durable)
+        except NotFound:
+            drive.unlink(caller, folder, conflict_name(name, number))
+            raise
+        if (file.node.uid, file.node.gid) != (copy.uid, copy.gid):
+            drive.set_attributes(caller, copy.id, AttributeChange(uid=file.node.uid, gid=file.node.gid))
+
+
+def conflict_name(name: str, number: int = 1, now: float | None = None) -> str:
+    """`report (conflict 2026-11-23 10.15.02).txt`, at most 255 bytes; from the second on it says which one."""
+    path = PurePosixPath(name)
+    stem, suffix = (path.stem, path.suffix) if len(os.fsencode(path.suffix)) <= 32 else (name, "")
+    when = time.strftime("%Y-%m-%d %H.%M.%S", time.localtime(now))
+    note = f" (conflict {when})" if number == 1 else f" (conflict {when} {number})"
+    room = 255 - len(os.fsencode(note + suffix))
+    return os.fsdecode(os.fsencode(stem)[:room]) + note + suffix
+
+
+def _next(file: OpenFile, version: int, patches: list[Patch]) -> Layout:
+    """The layout after a commit, without asking for it: the store made the same one."""
+    done = apply(file.base(), file.size, patches)
+    return Layout(version, done.size, done.extents)
+
+
+def _is_staged(source: object) -> bool:
+    return source is STAGED or isinstance(source, Frozen)
+
+
+def _packed(runs: list[Run], digest: bytes) -> list[Run]:
+    packed: list[Run] = []
+    position = 0
+    for start, end, _ in runs:
+        packed.append((start, end, Stored(start - position, digest)))
+        position += end - start
+    return packed
+
+
+def _hash(descriptor: int, length: int) -> bytes:
+    hasher = sha256()
+    for offset in range(0, length, PIECE):
+        hasher.update(os.pread(descriptor, min(PIECE, length - offset), offset))
+    return hasher.digest()
