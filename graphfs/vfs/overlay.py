@@ -108,6 +108,8 @@ class Overlay:
         """The runs between `start` and `end`, cut to that."""
         first = bisect_right(self._ends, start)
         last = bisect_left(self._starts, end)
+        if start >= end:
+            return []
         found = list(zip(self._starts[first:last], self._ends[first:last], self._sources[first:last], strict=True))
         if found:
             low, high, source = found[0]
