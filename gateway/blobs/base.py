@@ -24,6 +24,10 @@ class Blobs(Protocol):
         NotFound."""
         ...
 
+    def room(self, size: int) -> None:
+        """NoSpace when so many bytes would not leave the room that the records need."""
+        ...
+
     def has(self, digest: bytes) -> bool: ...
 
     def size(self, digest: bytes) -> int:

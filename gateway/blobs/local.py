@@ -69,7 +69,7 @@ class LocalBlobs:
                 if durable:
                     self._flush_one(digest)
                 return
-            self._room(len(source) if isinstance(source, bytes) else source.stat().st_size)
+            self.room(len(source) if isinstance(source, bytes) else source.stat().st_size)
             if isinstance(source, bytes):
                 if hashlib.sha256(source).digest() != digest:
                     raise InvalidArgument("the bytes are not those of the digest")
@@ -100,7 +100,7 @@ class LocalBlobs:
             self._remember(digest, os.stat(path))
         return True
 
-    def _room(self, size: int) -> None:
+    def room(self, size: int) -> None:
         """statvfs is asked at most every 50 ms; between, what was put is counted down."""
         if not self._reserve:
             return

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pyroaring import BitMap64
 
 from gateway.service.trash import TrashPart
-from gateway.store.sqlite.check import REPAIRABLE
 from graphfs import __version__
 from graphfs.model import Caller, EdgeState, JobState, Problem, Status, Trashed
 
@@ -42,9 +41,7 @@ class CarePart(TrashPart):
 
     def fsck(self, caller: Caller, *, repair: bool = False, verify: bool = False) -> list[Problem]:
         with self._turn:
-            found = [
-                Problem(kind, subject, repair and kind in REPAIRABLE) for kind, subject in self.store.check(repair)
-            ]
+            found = self.store.check(repair)
             found += [
                 Problem("node without name", str(node), repair)
                 for node in self.store.unnamed()

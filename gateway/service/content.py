@@ -78,6 +78,7 @@ class ContentPart(Core):
             ):
                 raise NotFound(f"blob {patch.digest.hex()} was not put before the commit")
         try:
+            self.blobs.room(sum([len(patch.data) for patch in patches if patch.data]))
             saved, unused = self._commit(caller, node, base, size, patches, mtime)
         except NoSpace:
             if not self.make_room():

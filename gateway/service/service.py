@@ -52,6 +52,7 @@ class Service(CarePart, ContentPart, SpacePart, ViewPart, JournalPart, JobPart):
             Sweeper("sweep", self._sweep, settings.sweep_every),
         ]
         self._swept = clock()
+        self._closed = False
 
     def _flush(self) -> None:
         """Closed files become durable soon, asked or not."""
@@ -80,6 +81,9 @@ class Service(CarePart, ContentPart, SpacePart, ViewPart, JournalPart, JobPart):
         return self.publisher.subscribe(listener)
 
     def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         for sweeper in self._sweepers:
             sweeper.stop()
         self.sync()

@@ -80,6 +80,7 @@ class TreePart(Core):
         check_name(name)
         is_folder = stat.S_ISDIR(mode)
         regular = stat.S_ISREG(mode)
+        self.blobs.room(0)
         with self.change(caller) as change:
             tx = change.tx
             parent, live = self.need_folder(tx, folder)
@@ -130,8 +131,7 @@ class TreePart(Core):
             node = self.need(tx.lookup(folder, name), name)
             if stat.S_ISDIR(node.mode):
                 raise IsAFolder(name)
-            if node.file:
-                self._rewritten(change, node)
+            if node.file and self._rewritten(change, node):
                 node = self.need(tx.node(node.id))
             tx.delete_entry(folder, name)
             tx.touch(folder, change.now)
@@ -149,6 +149,8 @@ class TreePart(Core):
             return
         place = tx.place(folder)
         if node.file:
+            if node.tags:
+                self._members_changed(change, node.file)
             tx.set_live(node.id, False)
             tx.delete_job(node.file)
             change.live(node.file, False)
@@ -168,23 +170,35 @@ class TreePart(Core):
             return
         for file, now_live in tx.set_live(node, live):
             change.live(file, now_live)
+            self._members_changed(change, file)
             if now_live:
                 tx.queue(file, change.now + int(self.settings.settle * 1e9))
             else:
                 tx.delete_job(file)
 
-    def _rewritten(self, change: Change, node: Node) -> None:
+    def _members_changed(self, change: Change, file: int) -> None:
+        """The folders of a file's tags list another set from now on."""
+        tags: set[int] = set()
+        for edge in change.tx.edges(file):
+            tags |= self.index.lineage(edge.tag)
+        if tags:
+            change.tx.touch_tags(tags, change.now)
+            index, now = self.index, change.now
+            change.then(lambda: index.touch(tags, now))
+
+    def _rewritten(self, change: Change, node: Node) -> bool:
         """A backup is deleted whose old name was made anew (an editor that renames, writes and removes the backup):
         the new file is the same
         file, so it gets the stable id and the tags."""
         tx = change.tx
         origin = tx.origin(node.id)
         if origin is None or change.now - origin.at > _REWRITE_WINDOW:
-            return
+            return False
         new = tx.lookup(origin.folder, origin.name)
-        if new is None or not new.file or new.id == node.id or new.id < node.id:
-            return
+        if new is None or not new.file or new.id <= node.id:
+            return False
         self.hand_over(change, node, new)
+        return True
 
     def hand_over(self, change: Change, old: Node, new: Node) -> None:
         """`new` becomes the file that `old` was: stable id and tags; what `new` had itself is added."""

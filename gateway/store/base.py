@@ -13,7 +13,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from graphfs.model import Entry, Extent, JobRecord, Layout, Node
+from graphfs.model import Entry, Extent, JobRecord, Layout, Node, Problem
 
 
 class Origin(Struct, frozen=True):
@@ -295,8 +295,8 @@ class Store(Reader, Protocol):
         """files, folders, bytes, stored, tags, edges, review, trashed."""
         ...
 
-    def check(self, repair: bool) -> list[tuple[str, str]]:
-        """What the engine itself finds wrong among its rows: (kind, subject)."""
+    def check(self, repair: bool) -> list[Problem]:
+        """What the engine itself finds wrong among its rows."""
         ...
 
     def close(self) -> None: ...

@@ -7,6 +7,8 @@ import sqlite3
 
 from msgspec import Struct
 
+from graphfs.model import Problem
+
 
 class Check(Struct, frozen=True):
     """`find` selects a text that names each wrong row; `repair` is empty where only a person can decide."""
@@ -104,19 +106,16 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def check(db: sqlite3.Connection, repair: bool) -> list[tuple[str, str]]:
-    """Runs them all inside the caller's transaction; returns (kind, subject), at most 1,000 of a kind."""
-    found: list[tuple[str, str]] = []
+def check(db: sqlite3.Connection, repair: bool) -> list[Problem]:
+    """Runs them all inside the caller's transaction; at most 1,000 of a kind."""
+    found: list[Problem] = []
     for row in db.execute("PRAGMA quick_check(100)").fetchall():
         if row[0] != "ok":
-            found.append(("damaged database", str(row[0])))
+            found.append(Problem("damaged database", str(row[0]), False))
     for one in CHECKS:
         rows = db.execute(f"{one.find} LIMIT 1000").fetchall()
-        found += [(one.kind, str(row[0])) for row in rows]
-        if rows and repair and one.repair:
+        mend = repair and bool(one.repair)
+        found += [Problem(one.kind, str(row[0]), mend) for row in rows]
+        if rows and mend:
             db.execute(one.repair)
     return found
-
-
-REPAIRABLE = frozenset(one.kind for one in CHECKS if one.repair)
-"""Kinds that `repair` mends."""

@@ -3,9 +3,11 @@
 The driver's exceptions are translated here and nowhere else. Knows no tables.
 """
 
+import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +19,8 @@ from graphfs.errors import Busy, Corrupt, DriveError, NoSpace, ReadOnly, Unavail
 _CHECKPOINT_AT = 8 << 20
 _CHECKPOINT_HARD = 256 << 20
 _MIN_FREE = 1 << 20
+_LOW_SPACE = 16 << 20
+_LOW_SPACE_LOG = 1 << 20
 
 
 def translate(error: sqlite3.Error, folder: Path) -> DriveError:
@@ -48,6 +52,7 @@ class Database:
         self._readers: deque[sqlite3.Connection] = deque()
         self.writer = self._connect()
         self._wal = -1
+        self._look_again = 0.0
         self._wake = threading.Event()
         self._closed = threading.Event()
         self._checkpointer: threading.Thread | None = None
@@ -102,6 +107,7 @@ class Database:
         """The writer inside a transaction: all of it or nothing. Threads take turns."""
         with self._lock:
             db = self.writer
+            self._spare_the_disk()
             try:
                 db.execute("BEGIN IMMEDIATE")
                 yield db
@@ -114,6 +120,20 @@ class Database:
                 raise
         if not self._wake.is_set() and self._log_size() > _CHECKPOINT_AT:
             self._wake.set()
+
+    def _spare_the_disk(self) -> None:
+        """On a disk that is nearly full the log is kept short, so that what makes room (a deletion) still has some."""
+        now = time.monotonic()
+        if now < self._look_again:
+            return
+        self._look_again = now + 0.1
+        found = os.statvfs(self._folder)
+        free = found.f_bavail * found.f_frsize
+        if free < min(_LOW_SPACE, found.f_blocks * found.f_frsize // 10) and self._log_size() > _LOW_SPACE_LOG:
+            with contextlib.suppress(
+                sqlite3.Error
+            ):  # then the log stays as it is and the transaction says what is wrong
+                self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _roll_back(self) -> None:
         if self.writer.in_transaction:

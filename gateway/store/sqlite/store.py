@@ -15,6 +15,7 @@ from gateway.store.sqlite.queue import QueueReader, QueueWriter
 from gateway.store.sqlite.records import RecordReader, RecordWriter
 from gateway.store.sqlite.schema import SCHEMA, migrate
 from graphfs.errors import DriveError
+from graphfs.model import Problem
 
 _ID_BLOCK = 1024
 
@@ -122,7 +123,7 @@ class SqliteStore(RecordReader, GraphReader, QueueReader):
         )
         return found
 
-    def check(self, repair: bool) -> list[tuple[str, str]]:
+    def check(self, repair: bool) -> list[Problem]:
         with self.transaction() as tx:
             return check(tx.db, repair)
 
