@@ -24,7 +24,7 @@ class Limits:
     minimum: int = 24
     """A view of this many files or fewer is not narrowed further."""
     depth: int = 3
-    """The most terms that a listed folder ANDs; a child counts with its parent as one."""
+    """A view of more terms ANDed than this is not narrowed further; a child counts with its parent as one."""
 
 
 DEFAULT_LIMITS = Limits()
@@ -77,7 +77,7 @@ def _beside(path: Path, size: int, vocabulary: Vocabulary, count: Count, limits:
     """Top-level tags: at the root all of them, elsewhere those that narrow."""
     if not path.components:
         return [Narrowing(tag, count(Tag(tag.id)), child=True) for tag in _by_name(0, vocabulary)]
-    if size <= limits.minimum or _depth(path) >= limits.depth:
+    if size <= limits.minimum or _depth(path) > limits.depth:
         return []
     known = _known(path, vocabulary)
     found = []

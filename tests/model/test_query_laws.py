@@ -1,6 +1,6 @@
 """Laws that the meaning of queries keeps on random graphs, whatever the query."""
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from graphfs.names import fold
@@ -18,6 +18,7 @@ def files(graph: Graph, term: Term, *, direct: bool = False) -> set[int]:
     return evaluate(Query(term, direct), graph, now=NOW, recent_days=7)
 
 
+@settings(deadline=None)
 @given(asked(), st.booleans())
 def test_and_or_not_are_those_of_sets(case: Asked, direct: bool) -> None:
     graph, one, other = case
@@ -27,6 +28,7 @@ def test_and_or_not_are_those_of_sets(case: Asked, direct: bool) -> None:
     assert files(graph, Not(one), direct=direct) == graph.shown() - left
 
 
+@settings(deadline=None)
 @given(asked(), st.booleans())
 def test_de_morgan(case: Asked, direct: bool) -> None:
     graph, one, other = case
@@ -38,6 +40,7 @@ def test_de_morgan(case: Asked, direct: bool) -> None:
     )
 
 
+@settings(deadline=None)
 @given(asked(), st.booleans())
 def test_the_normal_form_means_the_same_and_is_reached_at_once(case: Asked, direct: bool) -> None:
     graph, one, _ = case
@@ -45,11 +48,13 @@ def test_the_normal_form_means_the_same_and_is_reached_at_once(case: Asked, dire
     assert normal(normal(one)) == normal(one)
 
 
+@settings(deadline=None)
 @given(asked(opposites=False))
 def test_direct_is_a_part(case: Asked) -> None:
     assert files(case.graph, case.one, direct=True) <= files(case.graph, case.one)
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_a_child_implies_its_parents(graph: Graph) -> None:
     for tag in graph.parents:
@@ -60,6 +65,7 @@ def test_a_child_implies_its_parents(graph: Graph) -> None:
         assert files(graph, Tag(tag)) == direct.union(*(files(graph, Tag(one.id)) for one in graph.children(tag)))
 
 
+@settings(deadline=None)
 @given(st.data(), graphs(), st.booleans())
 def test_a_range_is_the_union_of_the_children_in_it(data: st.DataObject, graph: Graph, direct: bool) -> None:
     term: Range = data.draw(ranges(graph))
@@ -68,6 +74,7 @@ def test_a_range_is_the_union_of_the_children_in_it(data: st.DataObject, graph: 
     assert files(graph, term, direct=direct) == files(graph, Or(children), direct=direct)
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_untagged_is_what_no_tag_has(graph: Graph) -> None:
     every = Or(tuple(Tag(tag) for tag in graph.parents))
@@ -75,6 +82,7 @@ def test_untagged_is_what_no_tag_has(graph: Graph) -> None:
     assert files(graph, ALL) == graph.shown()
 
 
+@settings(deadline=None)
 @given(written())
 def test_text_round_trip(case: tuple[Graph, Query]) -> None:
     graph, query = case
@@ -83,6 +91,7 @@ def test_text_round_trip(case: tuple[Graph, Query]) -> None:
     assert render(parse_text(text, graph), graph) == text
 
 
+@settings(deadline=None)
 @given(paths())
 def test_a_path_is_a_text(case: tuple[Graph, Path]) -> None:
     graph, path = case
@@ -92,6 +101,7 @@ def test_a_path_is_a_text(case: tuple[Graph, Path]) -> None:
     assert parse_text(render(path.query, graph), graph) == path.query
 
 
+@settings(deadline=None)
 @given(paths(), st.data())
 def test_a_comma_is_the_union_of_its_sides(case: tuple[Graph, Path], data: st.DataObject) -> None:
     graph, path = case
@@ -106,6 +116,7 @@ def test_a_comma_is_the_union_of_its_sides(case: tuple[Graph, Path], data: st.Da
         assert evaluate(both.query, graph, now=NOW) == union
 
 
+@settings(deadline=None)
 @given(paths(), st.sampled_from([Limits(), Limits(0, 3), Limits(2, 2)]))
 def test_sub_folders_exist_and_hold_what_was_counted(case: tuple[Graph, Path], limits: Limits) -> None:
     graph, path = case
@@ -122,6 +133,7 @@ def test_sub_folders_exist_and_hold_what_was_counted(case: tuple[Graph, Path], l
             assert not {one.tag.id} & {above for tag in path.named for above in graph.lineage(tag)}
 
 
+@settings(deadline=None)
 @given(graphs(), st.integers(0, 3), st.integers(0, 3))
 def test_the_tree_is_finite(graph: Graph, minimum: int, depth: int) -> None:
     limits = Limits(minimum, depth)
@@ -131,7 +143,7 @@ def test_the_tree_is_finite(graph: Graph, minimum: int, depth: int) -> None:
     while pending:
         path = pending.pop()
         seen += 1
-        assert len(path.terms) <= max(depth, 1)
-        assert len(path.components) <= height * max(depth, 1)
+        assert len(path.terms) <= depth + 1
+        assert len(path.components) <= height * (depth + 1)
         pending += [parse([*path.components, one.tag.name], graph) for one in evaluate_facets(path, graph, limits)]
-    assert seen <= (1 + len(graph.parents)) ** max(depth, 1) + len(graph.parents)
+    assert seen <= (1 + len(graph.parents)) ** (depth + 1)

@@ -74,8 +74,9 @@ def test_small_views_and_deep_ones_are_not_narrowed() -> None:
     assert listed("project/draft") == []
     assert listed("project/draft", Limits(minimum=16)) == [("report", 8), ("Twin", 4)]
     assert listed("project/draft", Limits(minimum=17)) == []
-    assert listed("project/report", Limits(minimum=0, depth=2)) == []
-    assert listed("project/report/draft", Limits(minimum=0, depth=3)) == []
+    assert listed("project/report", Limits(minimum=0, depth=1)) == []
+    assert listed("project/report", Limits(minimum=0, depth=2)) == [("draft", 8), ("Twin", 5)]
+    assert listed("project/report/draft", Limits(minimum=0, depth=2)) == []
     assert listed("project/apollo/report", Limits(minimum=0, depth=3)) == [("draft", 8), ("Twin", 5)]
 
 
