@@ -1,0 +1,57 @@
+"""Carries what a volume says has changed to the kernel, on a thread of its own.
+
+Telling the kernel may wait for locks that the kernel holds while it waits for us, so it never happens on a thread that
+answers requests. Equal invalidations that wait together are told once.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from graphfs.vfs.interface import Invalidation
+
+log = logging.getLogger(__name__)
+
+
+class Invalidations:
+    """A queue and the thread that empties it; `tell` brings one to the kernel (it may block and may fail)."""
+
+    def __init__(self, tell: Callable[[Invalidation], None]) -> None:
+        self._tell = tell
+        self._waiting: dict[Invalidation, None] = {}
+        self._changed = threading.Condition()
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="invalidations", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, invalidation: Invalidation) -> None:
+        """Takes one in, from any thread, without waiting."""
+        with self._changed:
+            self._waiting[invalidation] = None
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """Ends the thread. What still waits is dropped: it is called when the kernel is gone."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._ended:
+                    self._changed.wait()
+                if self._ended:
+                    return
+                batch, self._waiting = self._waiting, {}
+            for invalidation in batch:
+                if self._ended:
+                    return
+                try:
+                    self._tell(invalidation)
+                except Exception:  # the thread must outlive one failure: later changes would never be seen
+                    log.exception("the kernel could not be told of a change in node %d", invalidation.node)
+
+

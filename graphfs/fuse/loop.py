@@ -1,0 +1,198 @@
+"""The event loop of the exact binding: one thread that answers the kernel, and threads for what may wait.
+
+pyfuse3 runs on trio, and lets another runtime take its place (its own `pyfuse3.asyncio` does). A general runtime passes through
+its scheduler and epoll for every request, which costs more than answering does; here a task that waits for the kernel polls
+at once, and the scheduler is passed through only when another task is ready. It has what pyfuse3 asks for and no more: it
+is not a runtime for anything else. Figures are in docs/decisions/fuse-loop.md.
+"""
+
+import contextlib
+import os
+import select
+import types
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+THREADS = 32
+"""Calls that may wait at the same time; more of them queue."""
+
+
+class ClosedResourceError(Exception):
+    """What was waited for is being closed (pyfuse3 catches it by this name)."""
+
+
+class Task:
+    """A coroutine that runs, and its name (for pyfuse3's log)."""
+
+    __slots__ = ("coroutine", "name")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], name: str) -> None:
+        self.coroutine = coroutine
+        self.name = name
+
+
+@types.coroutine
+def _park() -> Generator[None, None, None]:
+    """Suspends the running task until somebody makes it ready again."""
+    yield
+
+
+class Loop:
+    """Runs pyfuse3's tasks, standing in trio's place (`pyfuse3.trio`). It runs once."""
+
+    ClosedResourceError = ClosedResourceError
+
+    def __init__(self) -> None:
+        self.lowlevel = self
+        self._ready: deque[Task] = deque()
+        self._tasks: set[Task] = set()
+        self._running: Task | None = None
+        self._leaving: Task | None = None
+        """The task that waits for all others to end."""
+        self._closing = False
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll = select.poll()
+        self._poll.register(self._bell, select.POLLIN)
+        self._polled = -1
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="fuse")
+
+    # -- for the binding
+
+    def run(self, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Runs `main` and every task that it starts to the end. A task's exception ends the waiting of the others, then it is raised."""
+        failure: BaseException | None = None
+        self.spawn(main(), "main")
+        while self._tasks:
+            if not self._ready:
+                self._poll_bell()
+                continue
+            task = self._running = self._ready.popleft()
+            try:
+                task.coroutine.send(None)
+                continue
+            except StopIteration:
+                pass
+            except BaseException as error:
+                failure = failure or error
+                self.stop()
+            self._tasks.discard(task)
+            if self._leaving is not None and self._tasks == {self._leaving}:
+                self._ready.append(self._leaving)
+        self._threads.shutdown()
+        os.close(self._bell)
+        if failure is not None:
+            raise failure
+
+    async def on_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """The result of a call that may wait; other requests are answered meanwhile."""
+        task = self.current_task()
+        future: Future[Any] = self._threads.submit(call, *arguments)
+        future.add_done_callback(lambda _: self._wake(task))
+        await _park()
+        return future.result()
+
+    def stop(self) -> None:
+        """Ends the waiting for the kernel; what it asked already is answered. From any thread."""
+        self._closing = True
+        os.eventfd_write(self._bell, 1)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> None:
+        """Starts a task at the next turn."""
+        task = Task(coroutine, name)
+        self._tasks.add(task)
+        self._ready.append(task)
+
+    def _wake(self, task: Task) -> None:
+        self._ready.append(task)
+        os.eventfd_write(self._bell, 1)
+
+    def _poll_bell(self) -> None:
+        """Waits for a thread to make a task ready: no task waits for the kernel now."""
+        select.select([self._bell], [], [])
+        self._hear()
+
+    def _hear(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._bell)
+
+    # -- what pyfuse3 takes for trio
+
+    async def wait_readable(self, fd: int) -> None:
+        """Returns when the kernel has a request. Tasks that are ready go first."""
+        if self._polled != fd:
+            self._poll.register(fd, select.POLLIN)
+            self._polled = fd
+        while True:
+            while self._ready:
+                self._ready.append(self.current_task())
+                await _park()
+            if self._closing:
+                raise ClosedResourceError
+            events = self._poll.poll()
+            if len(events) == 1 and events[0][0] == fd:
+                return
+            self._hear()  # the kernel's request, if there is one as well, stays for the next poll
+
+    def notify_closing(self, fd: int) -> None:
+        self.stop()
+
+    def current_task(self) -> Task:
+        assert self._running is not None
+        return self._running
+
+    def current_trio_token(self) -> "Loop":
+        return self
+
+    def Lock(self) -> "_Lock":  # noqa: N802  # the name pyfuse3 calls
+        return _Lock(self)
+
+    def open_nursery(self) -> "_Nursery":
+        return _Nursery(self)
+
+    async def wait_for_others(self) -> None:
+        """Returns when the running task is the last one."""
+        self._leaving = self.current_task()
+        while len(self._tasks) > 1:
+            await _park()
+
+    def wake_next(self, queue: deque[Task]) -> None:
+        """Makes the first of the waiting tasks ready, if there is one."""
+        if queue:
+            self._ready.append(queue.popleft())
+
+
+class _Lock:
+    """Lets one task through at a time, the others in turn."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._taken = False
+        self._queue: deque[Task] = deque()
+
+    async def __aenter__(self) -> None:
+        while self._taken:
+            self._queue.append(self._loop.current_task())
+            await _park()
+        self._taken = True
+
+    async def __aexit__(self, *_: object) -> None:
+        self._taken = False
+        self._loop.wake_next(self._queue)
+
+
+class _Nursery:
+    """Starts tasks, and is left when all of them have ended."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+
+    async def __aenter__(self) -> "_Nursery":
+        return self
+
+    def start_soon(self, function: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any, name: str = "") -> None:
+        self._loop.spawn(function(*arguments), name)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._loop.wait_for_others()

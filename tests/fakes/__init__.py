@@ -1,0 +1,1 @@
+"""Stand-ins that obey the same contracts as what they stand for."""
