@@ -1,7 +1,5 @@
 """Random small graphs, terms and queries for the laws of the query language."""
 
-from typing import NamedTuple
-
 from hypothesis import strategies as st
 
 from graphfs.names import check_tag_name, fold
@@ -31,61 +29,51 @@ NAMES = [
 ]  # fmt: skip
 
 
-def allowed(name: str) -> bool:
-    return (
-        bool(name)
-        and name[0] not in ".+-"
-        and not any(bad in name for bad in (",", "/", ".."))
-        and name.isprintable()
-        and len(name.encode()) < 200
-    )
+letters = st.characters(categories=("L", "N", "S", "M"), exclude_characters="+")
+names = st.sampled_from(NAMES) | st.text(letters, min_size=1, max_size=6)
+
+TAGS = range(1, 7)
+"""Ids of the tags of every graph; what is below what, and what has them, differs."""
+tags = st.sampled_from(TAGS)
+sets = st.frozensets(tags, max_size=4)
+ends = st.just("") | st.sampled_from(NAMES).map(fold) | names.map(fold)
 
 
-names = st.sampled_from(NAMES) | st.text(min_size=1, max_size=6).map(str.strip).filter(allowed)
+def between(parent: int, one: str, other: str) -> Range:
+    """A range that can hold something."""
+    low, high = (other, one) if backwards(one, other) else (one, other)
+    return Range(parent, low or ("" if high else "a"), high)
+
+
+ranges = st.builds(between, tags, ends, ends)
+times = st.integers(NOW - 30 * DAY, NOW + DAY)
 
 
 @st.composite
 def graphs(draw: st.DrawFn) -> Graph:
-    """Up to 8 tags in a forest, up to 12 files; some invisible, some waiting for review."""
+    """Six tags in a forest, up to 8 files; some invisible, some waiting for review."""
     parents: dict[int, int] = {}
     tag_names: dict[int, str] = {}
     siblings: set[tuple[int, str]] = set()
-    for tag in range(1, draw(st.integers(1, 8)) + 1):
+    for tag in TAGS:
         parent, name = draw(st.integers(0, tag - 1)), check_tag_name(draw(names))
         if (parent, fold(name)) in siblings:
             name = f"{name} {tag}"
         siblings.add((parent, fold(name)))
         parents[tag], tag_names[tag] = parent, name
-    files = frozenset(range(100, 100 + draw(st.integers(0, 12))))
-    sets = st.frozensets(st.sampled_from(sorted(parents)), max_size=4)
+    files = draw(st.frozensets(st.integers(100, 107)))
     return Graph(
         files=files,
         parents=parents,
         tag_names=tag_names,
-        edges={file: draw(sets) for file in files},
-        waiting={file: draw(sets) for file in files if draw(st.booleans())},
-        arrived={file: NOW - draw(st.integers(-DAY, 30 * DAY)) for file in files},
-        visible=draw(st.none() | st.frozensets(st.sampled_from(sorted(files)))) if files else None,
+        edges={file: draw(sets) for file in sorted(files)},
+        waiting={file: draw(sets) for file in sorted(files) if file % 3},
+        arrived={file: draw(times) for file in sorted(files)},
+        visible=draw(st.none() | st.frozensets(st.integers(100, 107))),
     )
 
 
-def ranges(graph: Graph) -> st.SearchStrategy[Range]:
-    ends = st.just("") | (st.sampled_from(sorted(graph.tag_names.values())) | names).map(fold)
-    built = st.builds(Range, st.sampled_from(sorted(graph.parents)), ends, ends)
-    return built.filter(lambda one: bool(one.low or one.high) and not backwards(one.low, one.high))
-
-
-def terms(graph: Graph, *, search: bool = False, opposites: bool = True) -> st.SearchStrategy[Term]:
-    """Any tree, not in normal form. `opposites`: with NOT in it."""
-    tags = st.sampled_from(sorted(graph.parents))
-    leaves: st.SearchStrategy[Term] = st.one_of(
-        tags.map(Tag), ranges(graph), tags.map(Review), st.sampled_from([ALL, Recent(), Review()])
-    )
-    if opposites:
-        leaves = leaves | st.just(Untagged())
-    if search:
-        leaves = leaves | st.builds(Search, st.text(min_size=1, max_size=8).filter(lambda words: bool(words.strip())))
-
+def _trees(leaves: st.SearchStrategy[Term], *, opposites: bool) -> st.SearchStrategy[Term]:
     def wider(below: st.SearchStrategy[Term]) -> st.SearchStrategy[Term]:
         some = st.lists(below, max_size=4).map(tuple)
         built: st.SearchStrategy[Term] = st.builds(And, some) | st.builds(Or, some)
@@ -94,37 +82,39 @@ def terms(graph: Graph, *, search: bool = False, opposites: bool = True) -> st.S
     return st.recursive(leaves, wider, max_leaves=12)
 
 
-class Asked(NamedTuple):
-    """A graph, and things to ask of it."""
+_positive: st.SearchStrategy[Term] = st.one_of(
+    tags.map(Tag), ranges, tags.map(Review), st.sampled_from([ALL, Recent(), Review()])
+)
+_searches = st.builds(Search, st.text(min_size=1, max_size=8).filter(lambda words: bool(words.strip())))
+positive_terms = _trees(_positive, opposites=False)
+"""Trees without NOT, not in normal form."""
+terms = _trees(_positive | st.just(Untagged()), opposites=True)
+"""Any tree that needs no search, not in normal form."""
+queries = st.builds(
+    Query, _trees(_positive | st.just(Untagged()) | _searches, opposites=True).map(normal), st.booleans()
+)
+"""Any query in normal form."""
 
-    graph: Graph
-    one: Term
-    other: Term
-
-
-@st.composite
-def asked(draw: st.DrawFn, *, opposites: bool = True) -> Asked:
-    graph = draw(graphs())
-    some = terms(graph, opposites=opposites)
-    return Asked(graph, draw(some), draw(some))
-
-
-@st.composite
-def written(draw: st.DrawFn) -> tuple[Graph, Query]:
-    """A graph and a query in normal form, words of searches in it."""
-    graph = draw(graphs())
-    return graph, Query(normal(draw(terms(graph, search=True))), draw(st.booleans()))
+operators = st.sampled_from(["+not", "+direct", "+all", "+untagged", "+recent", "+review"])
 
 
 @st.composite
 def paths(draw: st.DrawFn) -> tuple[Graph, Path]:
     """A graph, and a path in it: of the components that were drawn those that name something below the ones before."""
     graph = draw(graphs())
-    known = st.sampled_from(sorted(graph.tag_names.values()))
-    operators = st.sampled_from(["+not", "+direct", "+all", "+untagged", "+recent", "+review"])
-    signed = st.builds(str.__add__, st.sampled_from(["", "", "-"]), known | st.sampled_from(["2019..2023", "a.."]))
-    either = st.lists(signed, min_size=1, max_size=3).map(",".join)
     path = ROOT
-    for component in draw(st.lists(known | either | operators, max_size=8)):
+    for kind in draw(st.lists(st.sampled_from(["tag", "tag", "expression", "operator"]), max_size=8)):
+        if kind == "operator":
+            component = draw(operators)
+        elif kind == "tag":
+            component = graph.tag_names[draw(tags)]
+        else:
+            component = ",".join(draw(st.lists(sides(graph), min_size=1, max_size=3)))
         path = step(path, component, graph) or path
     return graph, path
+
+
+def sides(graph: Graph) -> st.SearchStrategy[str]:
+    """What may stand beside a comma."""
+    spelt = [graph.tag_names[tag] for tag in TAGS] + ["2019..2023", "a..", "..k"]
+    return st.sampled_from([sign + one for sign in ("", "", "-") for one in spelt])
