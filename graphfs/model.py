@@ -235,7 +235,7 @@ class Trashed(Struct, frozen=True):
     """A file in the server-side trash."""
 
     id: int
-    """What `restore` takes; not the node's id."""
+    """What `restore` takes (the node's id)."""
     node: Node
     path: str
     at: int

@@ -20,7 +20,7 @@ class TrashPart(TreePart):
         for row in self.store.trash(limit):
             node = self.store.node(row.node)
             if node is not None and self._may_restore(caller, row):
-                found.append(Trashed(row.id, node, row.path, row.at, row.actor, row.why))
+                found.append(Trashed(row.node, node, row.path, row.at, row.actor, row.why))
         return found
 
     def _may_restore(self, caller: Caller, row: TrashRow) -> bool:
@@ -82,7 +82,7 @@ class TrashPart(TreePart):
         return total
 
     def _forget(self, change: Change, row: TrashRow) -> None:
-        change.tx.delete_trash(row.id)
+        change.tx.delete_trash(row.node)
         node = change.tx.node(row.node)
         if node is not None and node.links == 0:
             self.erase(change.tx, node)
@@ -99,5 +99,4 @@ class TrashPart(TreePart):
             stored = sum(extent.length for extent in layout.extents)
             tx.save_node(changed(node, size=layout.size, stored=stored, version=1))
             tx.add_trash(node.id, path, change.now, caller.uid, self.actor(caller), "recovered")
-            row = tx.trash(1)[0]
-        return row.id
+        return node.id

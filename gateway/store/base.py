@@ -88,7 +88,6 @@ class ChangeRow(Struct, frozen=True):
 
 
 class TrashRow(Struct, frozen=True):
-    id: int
     node: int
     path: str
     at: int

@@ -24,14 +24,12 @@ _LINKS = (
 )
 _TAGS = "(SELECT count(*) FROM edge WHERE file = n.file AND state = 'applied')"
 _STORED = "(SELECT ifnull(sum(length), 0) FROM extent WHERE node = n.id)"
-_NO_JOB = "n.live = 1 AND n.file IS NOT NULL AND NOT EXISTS(SELECT 1 FROM job WHERE file = n.file)"
-_DEAD_JOB = "NOT EXISTS(SELECT 1 FROM node n WHERE n.file = job.file AND n.live = 1)"
+_NO_JOB = "n.live = 1 AND n.file IS NOT NULL AND n.file NOT IN (SELECT file FROM job)"
+_DEAD_JOB = "job.file NOT IN (SELECT file FROM node WHERE live = 1 AND file IS NOT NULL)"
 _NO_NODE = "NOT EXISTS(SELECT 1 FROM node WHERE id = entry.node)"
 _NO_FOLDER = "NOT EXISTS(SELECT 1 FROM node WHERE id = entry.folder AND mode & 61440 = 16384)"
 _LOST_EXTENT = "NOT EXISTS(SELECT 1 FROM node WHERE id = extent.node)"
-_LOST_EDGE = (
-    "NOT EXISTS(SELECT 1 FROM node WHERE file = edge.file) OR NOT EXISTS(SELECT 1 FROM tag WHERE id = edge.tag)"
-)
+_LOST_EDGE = "edge.file NOT IN (SELECT file FROM node WHERE file IS NOT NULL) OR edge.tag NOT IN (SELECT id FROM tag)"
 _LOST_TRASH = "NOT EXISTS(SELECT 1 FROM node WHERE id = trash.node)"
 
 CHECKS: tuple[Check, ...] = (
@@ -89,12 +87,18 @@ CHECKS: tuple[Check, ...] = (
         f"DELETE FROM edge WHERE {_LOST_EDGE}",
     ),
     Check(
+        "two nodes of one stable id",
+        "SELECT file FROM node WHERE file IS NOT NULL GROUP BY file HAVING count(*) > 1",
+    ),
+    Check(
         "tag without parent",
         "SELECT id FROM tag t WHERE parent <> 0 AND NOT EXISTS(SELECT 1 FROM tag WHERE id = t.parent)",
         "UPDATE tag SET parent = 0, key = key || '~' || id, name = name || '~' || id WHERE parent <> 0"
         " AND parent NOT IN (SELECT id FROM tag)",
     ),
-    Check("trash without node", f"SELECT id FROM trash WHERE {_LOST_TRASH}", f"DELETE FROM trash WHERE {_LOST_TRASH}"),
+    Check(
+        "trash without node", f"SELECT node FROM trash WHERE {_LOST_TRASH}", f"DELETE FROM trash WHERE {_LOST_TRASH}"
+    ),
     Check(
         "wrong live mark",
         "SELECT id FROM node n WHERE id > 2 AND live <> EXISTS(SELECT 1 FROM entry e JOIN node f ON f.id = e.folder"

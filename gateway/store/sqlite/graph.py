@@ -9,7 +9,7 @@ from gateway.store.base import AliasRow, BatchRow, ChangeRow, EdgeRow, TagRow, T
 
 _EDGE = "file, tag, state, source, model, prompt, confidence, evidence, at, actor"
 _BATCH = "id, at, last, uid, pid, actor, why, changes, undone"
-_TRASH = "id, node, path, at, uid, actor, why"
+_TRASH = "node, path, at, uid, actor, why"
 
 
 def _batch(row: tuple[Any, ...]) -> BatchRow:
@@ -18,7 +18,8 @@ def _batch(row: tuple[Any, ...]) -> BatchRow:
 
 
 def _trash(row: tuple[Any, ...]) -> TrashRow:
-    return TrashRow(row[0], row[1], os.fsdecode(row[2]), *row[3:])
+    node, path, *rest = row
+    return TrashRow(node, os.fsdecode(path), *rest)
 
 
 class GraphReader:
@@ -69,17 +70,18 @@ class GraphReader:
 
     def trash(self, limit: int) -> list[TrashRow]:
         return [
-            _trash(row) for row in self.query(f"SELECT {_TRASH} FROM trash ORDER BY id DESC LIMIT ?", (limit or -1,))
+            _trash(row)
+            for row in self.query(f"SELECT {_TRASH} FROM trash ORDER BY at DESC, node DESC LIMIT ?", (limit or -1,))
         ]
 
     def trashed(self, item: int) -> TrashRow | None:
-        rows = self.query(f"SELECT {_TRASH} FROM trash WHERE id = ?", (item,))
+        rows = self.query(f"SELECT {_TRASH} FROM trash WHERE node = ?", (item,))
         return _trash(rows[0]) if rows else None
 
     def trashed_before(self, when: int) -> list[TrashRow]:
         return [
             _trash(row)
-            for row in self.query(f"SELECT {_TRASH} FROM trash WHERE at < ? ORDER BY at LIMIT 10000", (when,))
+            for row in self.query(f"SELECT {_TRASH} FROM trash WHERE at < ? ORDER BY at, node LIMIT 10000", (when,))
         ]
 
 
@@ -130,12 +132,11 @@ class GraphWriter(GraphReader):
         self.db.execute("DELETE FROM edge WHERE file = ?", (file,))
 
     def count_tags(self, file: int, now: int) -> int:
-        self.db.execute(
+        rows = self.db.execute(
             "UPDATE node SET tags = (SELECT count(*) FROM edge WHERE file = ?1 AND state = 'applied'), ctime = ?2"
-            " WHERE file = ?1",
+            " WHERE id = ifnull((SELECT id FROM node WHERE file = ?1 AND file <> id), ?1) AND file = ?1 RETURNING id",
             (file, now),
-        )
-        rows = self.db.execute("SELECT id FROM node WHERE file = ?", (file,)).fetchall()
+        ).fetchall()
         return int(rows[0][0]) if rows else 0
 
     def open_batch(self, uid: int, pid: int, actor: str, why: str, now: int, gap: int) -> int:
@@ -166,9 +167,9 @@ class GraphWriter(GraphReader):
 
     def add_trash(self, node: int, path: str, now: int, uid: int, actor: str, why: str) -> None:
         self.db.execute(
-            "INSERT INTO trash(node, path, at, uid, actor, why) VALUES(?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO trash VALUES(?, ?, ?, ?, ?, ?)",
             (node, os.fsencode(path), now, uid, actor, why),
         )
 
     def delete_trash(self, item: int) -> None:
-        self.db.execute("DELETE FROM trash WHERE id = ?", (item,))
+        self.db.execute("DELETE FROM trash WHERE node = ?", (item,))

@@ -7,6 +7,9 @@ from typing import Any
 from gateway.store.base import DueJob
 from graphfs.model import JobRecord, JobState
 
+# The node that is the file of a job: mostly the one with the same id.
+_NODE_OF = "ifnull((SELECT id FROM node WHERE file = j.file AND file <> id), j.file)"
+
 
 class QueueReader:
     """Reads of the queue."""
@@ -16,9 +19,8 @@ class QueueReader:
 
     def _records(self, where: str, arguments: tuple[Any, ...]) -> list[JobRecord]:
         rows = self.query(
-            "SELECT j.file, j.state, j.attempts, j.not_before, j.error, (SELECT e.name FROM node n JOIN entry e ON"
-            " e.node = n.id"
-            f" WHERE n.file = j.file ORDER BY e.id LIMIT 1) FROM job j WHERE {where}",
+            "SELECT j.file, j.state, j.attempts, j.not_before, j.error,"
+            f" (SELECT e.name FROM entry e WHERE e.node = {_NODE_OF} ORDER BY e.id LIMIT 1) FROM job j WHERE {where}",
             arguments,
         )
         return [
@@ -68,7 +70,7 @@ class QueueWriter(QueueReader):
             "SELECT j.file, n.id, n.version, n.size, j.attempts, j.worker FROM ("
             " SELECT file, attempts, worker FROM job WHERE state = 'queued' AND not_before <= ?1"
             " UNION ALL SELECT file, attempts, worker FROM job WHERE state = 'leased' AND lease_until <= ?1"
-            ") j JOIN node n ON n.file = j.file ORDER BY j.file DESC LIMIT ?2",
+            f") j JOIN node n ON n.id = {_NODE_OF} ORDER BY j.file DESC LIMIT ?2",
             (now, limit),
         ).fetchall()
         return [DueJob(*row) for row in rows]

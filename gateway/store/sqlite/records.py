@@ -14,10 +14,13 @@ _NODE = (
 )
 _encode, _decode = os.fsencode, os.fsdecode
 
-# The oldest name of a node that is reachable under files/.
-_OLDEST_LIVE = (
-    "(SELECT e.id FROM entry e JOIN node f ON f.id = e.folder WHERE e.node = n.id AND f.live = 1 ORDER BY e.id LIMIT 1)"
+# The oldest name of a node that is reachable under files/: its cookie, and the name itself.
+_OLDEST = (
+    "(SELECT e.{} FROM entry e JOIN node f ON f.id = e.folder WHERE e.node = n.id AND f.live = 1 ORDER BY e.id LIMIT 1)"
 )
+_OLDEST_COOKIE, _OLDEST_NAME = _OLDEST.format("id"), _OLDEST.format("name")
+# The node that is the file with a stable id: mostly the one with that id.
+_OF_FILE = "ifnull((SELECT id FROM node WHERE file = {0} AND file <> id), {0})"
 
 
 class RecordReader:
@@ -39,7 +42,7 @@ class RecordReader:
 
     def children(self, folder: int, after: int, limit: int) -> list[Entry]:
         rows = self.query(
-            f"SELECT e.id, e.name, {_NODE} FROM entry e INDEXED BY entry_folder JOIN node n ON n.id = e.node"
+            f"SELECT e.id, e.name, {_NODE} FROM entry e JOIN node n ON n.id = e.node"
             " WHERE e.folder = ? AND e.id > ? ORDER BY e.id LIMIT ?",
             (folder, after, limit or -1),
         )
@@ -69,7 +72,10 @@ class RecordReader:
         return Origin(rows[0][0], _decode(rows[0][1]), rows[0][2]) if rows else None
 
     def by_file(self, file: int) -> Node | None:
-        rows = self.query(f"SELECT {_NODE} FROM node n WHERE n.file = ?", (file,))
+        rows = self.query(
+            f"SELECT {_NODE} FROM node n WHERE n.id = {_OF_FILE.format('?1')} AND n.file = ?1",
+            (file,),
+        )
         return Node(*rows[0]) if rows else None
 
     def extents(self, node: int) -> tuple[Extent, ...]:
@@ -106,7 +112,7 @@ class RecordReader:
     def by_name(self, name: str) -> list[int]:
         rows = self.query(
             "SELECT n.file FROM entry a JOIN node n ON n.id = a.node AND n.live = 1 AND n.file IS NOT NULL"
-            f" WHERE a.name = ? AND a.id = {_OLDEST_LIVE} ORDER BY n.file",
+            f" WHERE a.name = ? AND a.id = {_OLDEST_COOKIE} ORDER BY n.file",
             (_encode(name),),
         )
         return [row[0] for row in rows]
@@ -114,12 +120,11 @@ class RecordReader:
     def named(self, files: Iterable[int]) -> list[tuple[str, Node]]:
         wanted = ",".join(map(str, files))
         rows = self.query(
-            # CROSS JOIN fixes the order: walk the ids, look each up, take its first live name (nearly always its
-            # only one).
-            f"SELECT e.name, {_NODE} FROM json_each('[' || ? || ']') j CROSS JOIN node n ON n.file = j.value AND"
-            f" n.live = 1"
-            f" CROSS JOIN entry e ON e.id = CASE n.links WHEN 1 THEN (SELECT id FROM entry WHERE node = n.id) ELSE"
-            f" {_OLDEST_LIVE} END",
+            # CROSS JOIN fixes the order: walk the ids, look each up, take its first live name (nearly always its only
+            # one).
+            "SELECT CASE n.links WHEN 1 THEN (SELECT name FROM entry WHERE node = n.id)"
+            f" ELSE {_OLDEST_NAME} END, {_NODE} FROM json_each('[' || ? || ']') j CROSS JOIN node n ON n.id = {_OF_FILE.format('j.value')}"
+            " WHERE n.live = 1 AND n.file = j.value",
             (wanted,),
         )
         return [(_decode(row[0]), Node(*row[1:])) for row in rows]
@@ -212,8 +217,8 @@ class RecordWriter(RecordReader):
 
     def add_entry(self, folder: int, name: str, node: int) -> bool:
         done = self.db.execute(
-            "INSERT INTO entry(folder, name, node) VALUES(?, ?, ?) ON CONFLICT(folder, name) DO NOTHING",
-            (folder, _encode(name), node),
+            "INSERT INTO entry VALUES(?, ?, ?, ?) ON CONFLICT(folder, name) DO NOTHING",
+            (folder, self.next_id(), _encode(name), node),
         )
         return done.rowcount == 1
 

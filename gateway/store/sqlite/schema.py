@@ -20,12 +20,14 @@ CREATE TABLE node(
   NULL,
   links INTEGER NOT NULL, tags INTEGER NOT NULL, version INTEGER NOT NULL, file INTEGER, live INTEGER NOT NULL,
   arrived INTEGER NOT NULL, target BLOB, was_folder INTEGER, was_name BLOB, was_at INTEGER);
-CREATE UNIQUE INDEX node_file ON node(file) WHERE file IS NOT NULL;
+-- Nearly every file's stable id is its node's id; only those that a safe save exchanged stand in the index.
+CREATE UNIQUE INDEX node_file ON node(file) WHERE file <> id;
 
--- A name. Its id is the cookie of a listing and grows with age.
-CREATE TABLE entry(id INTEGER PRIMARY KEY, folder INTEGER NOT NULL, name BLOB NOT NULL, node INTEGER NOT NULL);
+-- A name. Its id is the cookie of a listing and grows with age; a folder's names lie together in that order.
+CREATE TABLE entry(
+  folder INTEGER NOT NULL, id INTEGER NOT NULL, name BLOB NOT NULL, node INTEGER NOT NULL,
+  PRIMARY KEY(folder, id)) WITHOUT ROWID;
 CREATE UNIQUE INDEX entry_name ON entry(folder, name);
-CREATE INDEX entry_folder ON entry(folder);
 CREATE INDEX entry_node ON entry(node);
 CREATE INDEX entry_any ON entry(name);
 
@@ -67,11 +69,10 @@ CREATE TABLE change(
   before TEXT NOT NULL, after TEXT NOT NULL);
 CREATE INDEX change_batch ON change(batch);
 
--- A file that left files/: kept for a while.
+-- A file that left files/: kept for a while. Its id is the node's.
 CREATE TABLE trash(
-  id INTEGER PRIMARY KEY AUTOINCREMENT, node INTEGER NOT NULL UNIQUE, path BLOB NOT NULL, at INTEGER NOT NULL,
-  uid INTEGER NOT NULL, actor TEXT NOT NULL, why TEXT NOT NULL);
-CREATE INDEX trash_at ON trash(at);
+  node INTEGER PRIMARY KEY, path BLOB NOT NULL, at INTEGER NOT NULL, uid INTEGER NOT NULL, actor TEXT NOT NULL,
+  why TEXT NOT NULL);
 
 -- One job a live regular file, whatever its state.
 CREATE TABLE job(
@@ -129,4 +130,4 @@ def _seed(db: sqlite3.Connection, now: int, uid: int, gid: int) -> None:
             "INSERT INTO node VALUES(?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, 0, 0, NULL, ?, ?, NULL, NULL, NULL, NULL)",
             (node, 0o40755, uid, gid, now, now, now, links, live, now),
         )
-    db.execute("INSERT INTO entry VALUES(1, ?, ?, ?)", (SUPER_ROOT, b"files", FILES_ROOT))
+    db.execute("INSERT INTO entry VALUES(?, 1, ?, ?)", (SUPER_ROOT, b"files", FILES_ROOT))
