@@ -123,7 +123,8 @@ class RecordReader:
             # CROSS JOIN fixes the order: walk the ids, look each up, take its first live name (nearly always its only
             # one).
             "SELECT CASE n.links WHEN 1 THEN (SELECT name FROM entry WHERE node = n.id)"
-            f" ELSE {_OLDEST_NAME} END, {_NODE} FROM json_each('[' || ? || ']') j CROSS JOIN node n ON n.id = {_OF_FILE.format('j.value')}"
+            f" ELSE {_OLDEST_NAME} END, {_NODE} FROM json_each('[' || ? || ']') j"
+            f" CROSS JOIN node n ON n.id = {_OF_FILE.format('j.value')}"
             " WHERE n.live = 1 AND n.file = j.value",
             (wanted,),
         )
