@@ -27,7 +27,7 @@ _FLUSH_EVERY = 5.0
 _RESERVE = 16 << 20
 
 
-class Service(CarePart, ContentPart, SpacePart, ViewPart, JournalPart, JobPart):
+class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart):
     """Implements `graphfs.api.Drive` in process."""
 
     def __init__(
