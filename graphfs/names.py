@@ -8,6 +8,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from graphfs.errors import InvalidArgument, NameTooLong
 
@@ -15,6 +16,7 @@ FILE_NAME_BYTES = 255
 TAG_NAME_BYTES = 200
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_TWO_DIGITS = [high + low for high in _ALPHABET for low in _ALPHABET]
 _DIGITS = {digit: value for value, digit in enumerate(_ALPHABET)}
 _EXTENSION = re.compile(r"(?:\.tar)?\.[^.~\s]{1,16}\Z", re.IGNORECASE)
 
@@ -78,11 +80,10 @@ def short_id(number: int) -> str:
     if number < 0:
         raise InvalidArgument(f"ids are not negative: {number}")
     text = ""
-    while True:
-        number, digit = divmod(number, 32)
-        text = _ALPHABET[digit] + text
-        if not number:
-            return text
+    while number >= 1024:
+        number, two = divmod(number, 1024)
+        text = _TWO_DIGITS[two] + text
+    return (_TWO_DIGITS[number].lstrip("0") or "0") + text
 
 
 def parse_short_id(text: str) -> int | None:
@@ -98,6 +99,7 @@ def parse_short_id(text: str) -> int | None:
     return number
 
 
+@lru_cache(maxsize=1024)  # views are full of equal names when it matters
 def split_extension(name: str) -> tuple[str, str]:
     """Stem and extension (with its dot, possibly empty): `a` `.tar.gz`, `.bashrc` ``, `README` ``, `Mr. Smith` ``."""
     found = _EXTENSION.search(name)
