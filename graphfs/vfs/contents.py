@@ -272,6 +272,16 @@ class Contents:
                 if self.accessed.get(node) == atime:
                     self.accessed.pop(node, None)
 
+    def abandon(self) -> None:
+        """Ends without committing anything."""
+        self._background.close()
+        for file in list(self.files.values()):
+            if file.staged is not None:
+                file.staged.close()
+        self.files.clear()
+        self._handles.clear()
+        self._staging.close()
+
     def close(self) -> None:
         """Everything written is committed and durable on return. What the store does not take is left to a recovery."""
         self._background.close()

@@ -313,8 +313,16 @@ class FileSystem:
             self._contents.fsync(opened)
 
     def release(self, handle: int) -> None:
-        if self._small.pop(handle, None) is None:
-            self._contents.release(handle)
+        if self._small.pop(handle, None) is not None:
+            return
+        opened = self._contents.handle(handle)
+        self._contents.release(handle)
+        if opened is not None and opened.flags & 0o3 and opened.file.node.id not in self._files:
+            with self._invalidations.indirect():
+                for room in self._rooms:
+                    forgotten = room.closed(opened.caller, opened.file.node.id)
+                    if forgotten is not None:
+                        self._invalidations.put(forgotten)
 
     def allocate(self, handle: int, mode: int, offset: int, length: int) -> None:
         self._contents.allocate(self._handle(handle), mode, offset, length)
@@ -424,6 +432,12 @@ class FileSystem:
         self._unsubscribe()
         self._invalidations.close()
         self._contents.close()
+
+    def abandon(self) -> None:
+        """Ends as if the process had died: nothing is committed any more, what is staged is left to a recovery."""
+        self._unsubscribe()
+        self._invalidations.close()
+        self._contents.abandon()
 
     # -- inside
 
