@@ -7,7 +7,7 @@ for either's code. A room is thread-safe and raises only `graphfs.errors`; what 
 from typing import Protocol
 
 from graphfs.model import Caller, Node, Replace, XattrMode
-from graphfs.vfs.interface import Attributes, DirectoryEntry
+from graphfs.vfs.interface import Attributes, DirectoryEntry, Invalidation
 
 FIRST_VIRTUAL_ID = 2**62
 """Ids from here on belong to rooms; below are the store's nodes."""
@@ -43,6 +43,11 @@ class Room(Protocol):
 
     def create(self, caller: Caller, folder: int, name: str, mode: int) -> Node:
         """A new regular file, as a node of the store; the file system opens it. AlreadyExists."""
+        ...
+
+    def closed(self, caller: Caller, node: int) -> Invalidation | None:
+        """Told after the last descriptor of any store file was closed and its content committed, so it must be quick.
+        Returns what the kernel must forget because of what the room did then."""
         ...
 
     def link(self, caller: Caller, node: int, folder: int, name: str) -> Attributes:

@@ -37,8 +37,10 @@ class ExtendedAttributes:
         return self._drive.xattr(caller, node, name)
 
     def names(self, caller: Caller, node: int) -> list[str]:
-        kept = self._drive.xattrs(caller, node)
-        return kept if self._labels is None else [*self._labels.names(caller, node), *kept]
+        kept, labels = self._drive.xattrs(caller, node), self._labels
+        if labels is None:
+            return kept
+        return [*labels.names(caller, node), *(name for name in kept if not labels.has(name))]
 
     def set(self, caller: Caller, node: int, name: str, value: bytes, mode: XattrMode) -> None:
         if name == CAPABILITY:

@@ -1,0 +1,340 @@
+"""`tags/`: queries as folders. What every operation there means; what a query means is the drive's to say.
+
+Files are the store's own nodes wherever they are listed. Not here: bytes, and anything about `files/`.
+"""
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from graphfs.api import Content, Events, Tags, Tree, Views, Xattrs
+from graphfs.errors import AlreadyExists, IsAFolder, NoAttribute, NotAFolder, NotFound, NotPermitted
+from graphfs.model import SUPER_ROOT, Caller, Event, EventKind, Facet, Node, Replace, View
+from graphfs.vfs.interface import Attributes, DirectoryEntry, Invalidation
+from graphfs.vfs.tags_arrivals import Arrivals
+from graphfs.vfs.tags_moves import Moves
+from graphfs.vfs.tags_names import is_probe
+from graphfs.vfs.tags_places import Places
+from graphfs.vfs.tags_removals import Removals
+from graphfs.vfs.trash import TagTrash
+from graphfs.vfs.virtual import Kind, LiteralPath, VirtualIds
+
+DOOR = "tags"
+_TIMEOUT = 1.0
+"""Seconds that a view and its entries may be believed at most: others change them too."""
+_UNTAGGED = "+untagged"
+_PROBES = 4096
+
+LISTED_FILES = {".nomedia": b"", ".trackerignore": b""}
+"""Tells crawlers that everything here is listed under `files/` already."""
+CACHE_TAG = {
+    "CACHEDIR.TAG": b"Signature: 8a477f597d28d172789f06886806bc55\n# What is here is made from files/ on the fly.\n"
+}
+"""Tells backup programs the same (bford.info/cachedir). Found, not listed."""
+FILES = LISTED_FILES | CACHE_TAG
+
+
+class Shown(Tree, Content, Tags, Views, Xattrs, Events, Protocol):
+    """What is needed of a drive to show it by tags."""
+
+
+class Surroundings(Struct, frozen=True):
+    """What the room is told from outside. Seconds come from `clock`, which never goes back."""
+
+    uid: int
+    gid: int
+    """Whose the folders are: those of who mounted."""
+    inbox: str = "Inbox"
+    entries: str = "file"
+    """`file`, or `symlink` for relative links to the real files."""
+    mount_point: str | None = None
+    clock: Callable[[], float] = time.monotonic
+
+
+class Absences:
+    """Names that file managers, shells and crawlers keep asking for and that were not there, until something
+    changes."""
+
+    def __init__(self) -> None:
+        self._generation = 0
+        self._missing: dict[tuple[LiteralPath, str], int] = {}
+
+    @property
+    def generation(self) -> int:
+        return self._generation
+
+    def changed(self) -> None:
+        self._generation += 1
+
+    def heard(self, event: Event) -> None:
+        if event.kind is not EventKind.NODE and event.kind is not EventKind.JOBS:
+            self._generation += 1
+
+    def known(self, path: LiteralPath, name: str) -> bool:
+        return self._missing.get((path, name)) == self._generation
+
+    def note(self, path: LiteralPath, name: str, generation: int) -> None:
+        """It was not there when `generation` had been read before asking."""
+        if len(self._missing) >= _PROBES:
+            self._missing.clear()
+        self._missing[path, name] = generation
+
+
+class TagsRoom:
+    """The room of `tags/`. `attributes` says what stat shows of a store node."""
+
+    def __init__(
+        self,
+        drive: Shown,
+        attributes: Callable[[Node], Attributes],
+        surroundings: Surroundings,
+    ) -> None:
+        self._drive = drive
+        self._attributes = attributes
+        self._around = surroundings
+        self._links = surroundings.entries == "symlink"
+        self._ids = VirtualIds(DOOR)
+        self._absences = Absences()
+        self._places = Places(drive, DOOR, surroundings.mount_point)
+        self._arrivals = Arrivals(drive, surroundings.inbox, surroundings.clock)
+        self._removals = Removals(drive, self._places, self._arrivals, surroundings.clock)
+        self._trash = TagTrash(drive, self._places, self._arrivals, self._removals)
+        self._moves = Moves(drive, self._find, self._ids, self._places, self._arrivals, self._removals, self._trash)
+        self._started = time.time_ns()
+        drive.subscribe(self._absences.heard)
+
+    # -- looking
+
+    def owns(self, node: int) -> bool:
+        return self._ids.owns(node)
+
+    def forget(self, node: int) -> None:
+        self._ids.forget(node)
+
+    def lookup(self, caller: Caller, folder: int, name: str) -> Attributes:
+        if folder == SUPER_ROOT:
+            if name != DOOR:
+                raise NotFound(name)
+            return self._of_view((), self._drive.view(caller, ()))
+        path = self._folder(folder)
+        if not path and name in FILES:
+            return self._of_file(name)
+        found = self._find(caller, path, name)
+        if isinstance(found, View):
+            return self._of_view((*path, name), found)
+        return self._of_link(caller, (*path, name), found) if self._links else self._of_node(found)
+
+    def getattr(self, caller: Caller, node: int) -> Attributes:
+        kind, path = self._ids.path(node)
+        if kind is Kind.FILE:
+            return self._of_file(path[-1])
+        if kind is Kind.LINK:
+            found = self._find(caller, path[:-1], path[-1])
+            if isinstance(found, View):
+                raise NotFound(path[-1])
+            return self._of_link(caller, path, found)
+        return self._of_view(path, self._drive.view(caller, path), node)
+
+    def entries(self, caller: Caller, node: int) -> list[DirectoryEntry]:
+        path = self._folder(node)
+        found: list[DirectoryEntry] = []
+        if not path:
+            found += [DirectoryEntry(name, self._of_file(name), 1 + i) for i, name in enumerate(LISTED_FILES)]
+        cookie = len(found)
+        attributes, links = self._of_node, self._links
+        for entry in self._drive.view_files(caller, path):
+            cookie += 1
+            shown = self._of_link(caller, (*path, entry.name), entry.node) if links else attributes(entry.node)
+            found.append(DirectoryEntry(entry.name, shown, cookie))
+        for facet in self._drive.view_facets(caller, path):
+            cookie += 1
+            found.append(DirectoryEntry(facet.name, self._of_facet(path, facet), cookie))
+        return found
+
+    def readlink(self, caller: Caller, node: int) -> str:
+        kind, path = self._ids.path(node)
+        if kind is not Kind.LINK:
+            raise NotPermitted("not a symbolic link")
+        found = self._find(caller, path[:-1], path[-1])
+        if isinstance(found, View):
+            raise NotFound(path[-1])
+        return self._target(caller, path, found)
+
+    def read(self, caller: Caller, node: int) -> bytes:
+        kind, path = self._ids.path(node)
+        if kind is not Kind.FILE:
+            raise IsAFolder("a folder")
+        return FILES[path[-1]]
+
+    def getxattr(self, caller: Caller, node: int, name: str) -> bytes:
+        raise NoAttribute(name)
+
+    def listxattr(self, caller: Caller, node: int) -> list[str]:
+        return []
+
+    # -- making and removing
+
+    def mkdir(self, caller: Caller, folder: int, name: str, mode: int) -> Attributes:
+        path = self._folder(folder)
+        view = self._drive.view(caller, path)
+        self._removals.make(caller, view, name)
+        self._absences.changed()
+        made = (*path, name)
+        return self._of_view(made, self._drive.view(caller, made))
+
+    def rmdir(self, caller: Caller, folder: int, name: str) -> None:
+        found = self._find(caller, self._folder(folder), name)
+        if not isinstance(found, View):
+            raise NotAFolder(name)
+        self._removals.folder(caller, found)
+
+    def unlink(self, caller: Caller, folder: int, name: str) -> None:
+        path = self._folder(folder)
+        if not path and name in FILES:
+            raise NotPermitted("this file tells crawlers to stay out")
+        found = self._find(caller, path, name)
+        if isinstance(found, View):
+            raise IsAFolder(name)
+        self._removals.entry(caller, self._drive.view(caller, path), name, found)
+
+    def create(self, caller: Caller, folder: int, name: str, mode: int) -> Node:
+        path = self._folder(folder)
+        view = self._drive.view(caller, path)
+        if not view.gives:
+            raise NotPermitted("a file cannot be put into this folder")
+        self._need_free(caller, path, name)
+        node = self._arrivals.create(caller, path, name, mode, view.gives)
+        self._absences.changed()
+        return node
+
+    def closed(self, caller: Caller, node: int) -> Invalidation | None:
+        known = self._arrivals.settle(caller, node)
+        return None if known is None else Invalidation(self._ids.id(Kind.FOLDER, known.path), known.name)
+
+    def link(self, caller: Caller, node: int, folder: int, name: str) -> Attributes:
+        path = self._folder(folder)
+        found = self._drive.node(caller, node)
+        self._give(caller, path, name, found)
+        return self._of_node(self._drive.node(caller, node))
+
+    def symlink(self, caller: Caller, folder: int, name: str, target: str) -> Attributes:
+        path = self._folder(folder)
+        try:
+            found = self._places.target(caller, path, target)
+        except (NotFound, NotAFolder):
+            raise NotPermitted(
+                "in tags/ a symbolic link can only lead to a file of this drive: it is given the tag"
+            ) from None
+        self._give(caller, path, name, found)
+        return self._of_link(caller, (*path, name), found, 0.0)
+
+    def _give(self, caller: Caller, path: LiteralPath, name: str, node: Node) -> None:
+        """Gives a file the tags of the view. It is shown there under its own name, so no other one can be asked
+        for."""
+        view = self._drive.view(caller, path)
+        if not view.gives or not node.file:
+            raise NotPermitted("only files can be put here, and only where all terms are plain tags")
+        self._need_free(caller, path, name)
+        if self._places.of(caller, node.id).name != name:
+            raise NotPermitted("a file has the same name in every folder of tags/")
+        self._drive.change_tags(caller, [node.file], view.gives, [], why=f"linked into {'/'.join((DOOR, *path))}")
+
+    # -- moving
+
+    def rename_within(
+        self, caller: Caller, folder: int, name: str, new_folder: int, new_name: str, replace: Replace
+    ) -> None:
+        self._moves.within(caller, self._folder(folder), name, self._folder(new_folder), new_name, replace)
+        self._absences.changed()
+
+    def rename_in(
+        self, caller: Caller, store_folder: int, name: str, folder: int, new_name: str, replace: Replace
+    ) -> None:
+        self._moves.inward(caller, store_folder, name, self._folder(folder), new_name, replace)
+        self._absences.changed()
+
+    def rename_out(
+        self, caller: Caller, folder: int, name: str, store_folder: int, new_name: str, replace: Replace
+    ) -> None:
+        self._moves.outward(caller, self._folder(folder), name, store_folder, new_name, replace)
+
+    # -- what names lead to
+
+    def _folder(self, node: int) -> LiteralPath:
+        kind, path = self._ids.path(node)
+        if kind is not Kind.FOLDER:
+            raise NotAFolder("not a folder")
+        return path
+
+    def _find(self, caller: Caller, path: LiteralPath, name: str) -> View | Node:
+        """What a name leads to. NotFound, from memory where programs only try whether it is there."""
+        probe = is_probe(name)
+        if probe and self._absences.known(path, name):
+            raise NotFound(name)
+        generation = self._absences.generation
+        try:
+            return self._drive.view_entry(caller, path, name)
+        except NotFound:
+            called = self._arrivals.called(caller, path, name)
+            if called is not None:
+                return called
+            if probe:
+                self._absences.note(path, name, generation)
+            raise
+
+    def _need_free(self, caller: Caller, path: LiteralPath, name: str) -> None:
+        try:
+            self._find(caller, path, name)
+        except NotFound:
+            return
+        raise AlreadyExists(name)
+
+    # -- what stat shows
+
+    def _of_node(self, node: Node) -> Attributes:
+        shown = self._attributes(node)
+        if shown.entry_timeout <= _TIMEOUT:
+            return shown
+        return msgspec.structs.replace(shown, entry_timeout=_TIMEOUT)
+
+    def _of_view(self, path: LiteralPath, view: View, node: int = 0) -> Attributes:
+        """The size is the number of files, the mode says whether anything can be put here or taken away."""
+        writable = not path or bool(view.gives) or path == (_UNTAGGED,)
+        mode = stat.S_IFDIR | (0o755 if writable else 0o555)
+        return self._made(node or self._ids.id(Kind.FOLDER, path), mode, view.files, view.changed or self._started)
+
+    def _of_facet(self, path: LiteralPath, facet: Facet) -> Attributes:
+        """As `_of_view` will say. When it changed is not known here, so nobody may believe the attributes."""
+        writable = bool(facet.tag) or facet.name == _UNTAGGED
+        mode = stat.S_IFDIR | (0o755 if writable else 0o555)
+        node = self._ids.id(Kind.FOLDER, (*path, facet.name))
+        return self._made(node, mode, facet.files, self._started, attribute_timeout=0.0)
+
+    def _of_file(self, name: str) -> Attributes:
+        return self._made(self._ids.id(Kind.FILE, (name,)), stat.S_IFREG | 0o444, len(FILES[name]), self._started)
+
+    def _of_link(self, caller: Caller, path: LiteralPath, node: Node, timeout: float = _TIMEOUT) -> Attributes:
+        size = len(os.fsencode(self._target(caller, path, node)))
+        return self._made(self._ids.id(Kind.LINK, path), stat.S_IFLNK | 0o777, size, node.mtime, timeout, timeout)
+
+    def _made(
+        self,
+        node: int,
+        mode: int,
+        size: int,
+        when: int,
+        entry_timeout: float = _TIMEOUT,
+        attribute_timeout: float = _TIMEOUT,
+    ) -> Attributes:
+        # One link: programs that count sub-folders by it (find) know that this says nothing.
+        uid, gid = self._around.uid, self._around.gid
+        return Attributes(node, mode, 1, uid, gid, 0, size, 0, when, when, when, entry_timeout, attribute_timeout)
+
+    def _target(self, caller: Caller, path: LiteralPath, node: Node) -> str:
+        """The real file, as seen from the folder that the entry at `path` is in."""
+        return "../" * len(path) + self._drive.path(caller, node.id)
