@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from threading import Lock
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from graphfs.api import Drive
 from graphfs.errors import DriveError, InvalidArgument, NotPermitted, NotSupported
@@ -50,6 +50,10 @@ class Handle(Struct, eq=False):
     before anything is written."""
     read: bool = False
     """Whether its reading was noted already."""
+    position: int = 0
+    """Where its last read ended; the next one probably starts there."""
+    known: set[int] = field(default_factory=set)
+    """Chunks (by index) that it has read of: their hashes were checked, reading there again does not take long."""
 
 
 class Known(Struct, frozen=True):
@@ -187,7 +191,10 @@ class Contents:
             handle.read = True
             if not handle.flags & os.O_NOATIME:
                 self.note_access(handle.file.node)
-        return handle.file.read(offset, size)
+        found = handle.file.read(offset, size)
+        handle.known.add(offset // self._desk.chunk)
+        handle.position = offset + len(found)
+        return found
 
     def write(self, handle: Handle, offset: int, data: bytes) -> int:
         if not handle.flags & (os.O_WRONLY | os.O_RDWR):

@@ -46,7 +46,6 @@ class OpenFile:
         "_base",
         "_desk",
         "caller",
-        "checked",
         "handles",
         "lock",
         "memory",
@@ -68,8 +67,6 @@ class OpenFile:
         self.caller = caller
         """Who wrote last: in whose name it is committed."""
         self.handles = 0
-        self.checked = False
-        """Whether all of it was read once, so that reading it again checks no hashes and does not take long."""
         self.lock = RLock()
         self.turn = RLock()
         self.overlay = Overlay()

@@ -131,5 +131,3 @@ def _bytes(folder: Path, record: Record, run: Run) -> bytes:
     if len(found) != end - start:
         raise Corrupt(f"{path} is shorter than its log says")
     return found
-
-

@@ -1,0 +1,123 @@
+"""What all calls of a mounted drive share: the drive, the rooms, the open files, and how a node is shown.
+
+Which call means what is in `graphfs.vfs.names`, `graphfs.vfs.files` and `graphfs.vfs.filesystem`.
+"""
+
+import stat
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from itertools import count
+from pathlib import Path
+
+from graphfs.api import Drive
+from graphfs.errors import NotFound, NotPermitted
+from graphfs.model import SUPER_ROOT, Caller, Event, EventKind, Node
+from graphfs.vfs.contents import INTERVAL, MEMORY, Contents
+from graphfs.vfs.interface import Attributes
+from graphfs.vfs.invalidation import Invalidations
+from graphfs.vfs.listing import Listing
+from graphfs.vfs.room import Labels, Room
+from graphfs.vfs.xattrs import ExtendedAttributes
+
+TIMEOUT = 1.0
+"""Seconds for which the kernel may believe names and attributes without asking."""
+
+Rooms = Callable[[Callable[[Node], Attributes]], Mapping[str, Room]]
+"""Makes the rooms, by their names in the mount's root, from the way to show a node of the store."""
+
+
+class Dispatch:
+    """State that the calls share; `FileSystem` puts them together."""
+
+    def __init__(
+        self,
+        drive: Drive,
+        staging: Path,
+        *,
+        rooms: Rooms | None = None,
+        labels: Labels | None = None,
+        entry_timeout: float = TIMEOUT,
+        attribute_timeout: float = TIMEOUT,
+        remote: bool = False,
+        memory: int = MEMORY,
+        interval: float = INTERVAL,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """`staging` is this mount's own folder for data under way. `memory`: bytes of a file that wait in memory.
+        `interval`: seconds between looks at what waits."""
+        self.remote = remote
+        self._drive = drive
+        self._chunk = drive.chunk_size()
+        self._invalidations = Invalidations()
+        self._contents = Contents(
+            drive, staging, memory=memory, interval=interval, clock=clock, changed=self._invalidations.pages
+        )
+        self._files = self._contents.files
+        self._accessed = self._contents.accessed
+        self._entry_timeout = entry_timeout
+        self._attribute_timeout = attribute_timeout
+        self._doors = dict(rooms(self.attributes)) if rooms else {}
+        self._rooms = list(dict.fromkeys(self._doors.values()))
+        self._xattrs = ExtendedAttributes(drive, labels)
+        self._small: dict[int, bytes] = {}
+        """Content of open virtual files, by handle."""
+        self._listings: dict[int, Listing] = {}
+        self._numbers = count(1)
+        self._unsubscribe = drive.subscribe(self._on_event)
+
+    def attributes(self, node: Node) -> Attributes:
+        """A node of the store as stat shows it: with what was written to it and is not a version yet."""
+        size, stored, atime, mtime, ctime = node.size, node.stored, node.atime, node.mtime, node.ctime
+        number = node.id
+        file = self._files.get(number) if self._files else None
+        if file is not None:
+            shown = file.mtime
+            if shown is not None:
+                size, stored, mtime, ctime = file.size, file.stored(), shown, max(ctime, file.written)
+            elif file.node.version > node.version:  # it became a version after `node` was read
+                newer = file.node
+                size, stored, mtime, ctime = newer.size, newer.stored, newer.mtime, newer.ctime
+        if self._accessed:
+            atime = self._accessed.get(number, atime)
+        links = node.links + node.tags if stat.S_ISREG(node.mode) else node.links
+        return Attributes(
+            number,
+            node.mode,
+            links,
+            node.uid,
+            node.gid,
+            node.rdev,
+            size,
+            stored,
+            atime,
+            mtime,
+            ctime,
+            self._entry_timeout,
+            self._attribute_timeout,
+        )
+
+    def _on_event(self, event: Event) -> None:
+        """Quick, and without any lock of a file: it may come on the thread of whoever made the change."""
+        if not self._invalidations.foreign(event):
+            return
+        if event.kind is EventKind.NODE:
+            file = self._files.get(event.node)
+            if file is not None:
+                file.stale = True
+        self._invalidations.event(event)
+
+    def _indirectly(self, caller: Caller) -> AbstractContextManager[None]:
+        self._invalidations.own(caller)
+        return self._invalidations.indirect()
+
+    def _room(self, node: int) -> Room:
+        for room in self._rooms:
+            if room.owns(node):
+                return room
+        raise NotFound("this query is not known any more")
+
+    def _writable(self, caller: Caller, folder: int) -> None:
+        if folder == SUPER_ROOT:
+            raise NotPermitted("the root of the drive holds its own folders only")
+        self._invalidations.own(caller)

@@ -1,0 +1,115 @@
+"""Open files: what the calls on handles mean, and which file a handle is. Content is in `graphfs.vfs.contents`."""
+
+import os
+import stat
+
+from graphfs.errors import AlreadyExists, InvalidArgument, IsAFolder, NotFound, NotPermitted
+from graphfs.model import Caller
+from graphfs.vfs.contents import Handle
+from graphfs.vfs.interface import Attributes, Opened
+from graphfs.vfs.names import NameCalls
+from graphfs.vfs.room import FIRST_VIRTUAL_ID
+
+FIRST_SMALL = 2**48
+"""Handles from here on are those of virtual files."""
+SEEK_DATA = 3
+SEEK_HOLE = 4
+
+
+class FileCalls(NameCalls):
+    """The part of `Volume` that is about content."""
+
+    def create(self, caller: Caller, folder: int, name: str, mode: int, flags: int) -> tuple[Opened, Attributes]:
+        mode = stat.S_IFREG | stat.S_IMODE(mode)
+        try:
+            if folder >= FIRST_VIRTUAL_ID:
+                with self._indirectly(caller):
+                    node = self._room(folder).create(caller, folder, name, mode)
+            else:
+                self._writable(caller, folder)
+                node = self._drive.create(caller, folder, name, mode)
+            flags &= ~os.O_TRUNC
+        except AlreadyExists:
+            if flags & os.O_EXCL:
+                raise
+            found = self.lookup(caller, folder, name)
+            if stat.S_ISDIR(found.mode):
+                raise IsAFolder(name) from None
+            return self.open(caller, found.id, flags), self.getattr(caller, found.id)
+        handle, keep = self._contents.open(node, flags, caller)
+        return Opened(handle, keep), self.attributes(node)
+
+    def open(self, caller: Caller, node: int, flags: int) -> Opened:
+        if node >= FIRST_VIRTUAL_ID:
+            if flags & os.O_ACCMODE:
+                raise NotPermitted("this file is made on the fly")
+            content = self._room(node).read(caller, node)
+            handle = FIRST_SMALL + next(self._numbers)
+            self._small[handle] = content
+            return Opened(handle, keep_cache=False, direct=True)
+        found = self._drive.node(caller, node)
+        if not stat.S_ISREG(found.mode):
+            if stat.S_ISDIR(found.mode):
+                raise IsAFolder("a folder is listed, not opened")
+            raise InvalidArgument("not a regular file")
+        if flags & os.O_ACCMODE:
+            self._invalidations.own(caller)
+        handle, keep = self._contents.open(found, flags, caller)
+        return Opened(handle, keep)
+
+    def read(self, handle: int, offset: int, size: int) -> bytes:
+        opened = self._contents.handle(handle)
+        if opened is None:
+            return self._small_file(handle)[offset : offset + size]
+        return self._contents.read(opened, offset, size)
+
+    def write(self, handle: int, offset: int, data: bytes) -> int:
+        return self._contents.write(self._handle(handle), offset, data)
+
+    def flush(self, handle: int) -> None:
+        opened = self._contents.handle(handle)
+        if opened is not None and opened.wrote:
+            self._contents.flush(opened)
+
+    def fsync(self, handle: int, datasync: bool) -> None:
+        opened = self._contents.handle(handle)
+        if opened is not None:
+            self._contents.fsync(opened)
+
+    def release(self, handle: int) -> None:
+        if self._small.pop(handle, None) is not None:
+            return
+        opened = self._contents.handle(handle)
+        self._contents.release(handle)
+        if opened is not None and opened.flags & os.O_ACCMODE and opened.file.node.id not in self._files:
+            with self._invalidations.indirect():
+                for room in self._rooms:
+                    forgotten = room.closed(opened.caller, opened.file.node.id)
+                    if forgotten is not None:
+                        self._invalidations.put(forgotten)
+
+    def allocate(self, handle: int, mode: int, offset: int, length: int) -> None:
+        self._contents.allocate(self._handle(handle), mode, offset, length)
+
+    def seek(self, handle: int, offset: int, whence: int) -> int:
+        """NotFound: there is no data, or no hole, from there on (ENXIO where an adapter passes it on)."""
+        if whence not in (SEEK_DATA, SEEK_HOLE):
+            raise InvalidArgument("only SEEK_DATA and SEEK_HOLE come here")
+        found = self._handle(handle).file.seek(offset, data=whence == SEEK_DATA)
+        if found is None:
+            raise NotFound("behind the end of the file")
+        return found
+
+    def _handle(self, number: int) -> Handle:
+        handle = self._contents.handle(number)
+        if handle is None:
+            if number in self._small:
+                raise NotPermitted("this file is made on the fly")
+            raise InvalidArgument("not an open file")
+        return handle
+
+    def _small_file(self, number: int) -> bytes:
+        content = self._small.get(number)
+        if content is None:
+            raise InvalidArgument("not an open file")
+        return content
