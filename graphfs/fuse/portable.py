@@ -1,0 +1,336 @@
+"""The portable binding: paths, for fusepy (libfuse 2) and for mfusepy (libfuse 3), which share their interface.
+
+`PathOperations` is what both call; how they differ, and what they lose of a request, is in `bridges`. What no path interface can do (a
+replaced open file is gone for a moment, a hidden one keeps its folder) is listed in docs/mounting.md.
+"""
+
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from graphfs.errors import InvalidArgument, NotFound
+from graphfs.fuse.callers import Callers
+from graphfs.fuse.dentries import Dentries, Name
+from graphfs.fuse.hidden import PATTERN, PREFIX, HiddenNames
+from graphfs.fuse.invalidations import Invalidations
+from graphfs.fuse.probes import PROBES
+from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Replace, XattrMode
+from graphfs.vfs.interface import Attributes, DirectoryEntry, Invalidation, Opened, Volume
+
+REPLACE = {0: Replace.ALLOW, 1: Replace.REFUSE, 2: Replace.EXCHANGE}
+XATTR_MODES = {0: XattrMode.ANY, os.XATTR_CREATE: XattrMode.CREATE, os.XATTR_REPLACE: XattrMode.REPLACE}
+
+Context = Callable[[], tuple[int, int, int]]
+
+
+class PathOperations:
+    """Requests by path, on many threads. Raises only what the volume raises; the bridge makes errnos of it."""
+
+    use_ns = True
+    flag_nullpath_ok = 1
+    """Requests of an open file come without its path: it may have none."""
+    flag_nopath = 1
+    flag_utime_omit_ok = 1
+
+    def __init__(self, volume: Volume, context: Context, mounted: Callable[[], None]) -> None:
+        self._volume = volume
+        self._context = context
+        self._mounted = mounted
+        self._callers = Callers()
+        self.dentries = Dentries(volume)
+        self._hidden = HiddenNames(volume)
+        self._opened: dict[int, tuple[int, Name]] = {}
+        """Node of each open file and folder handle, and the name by which it was opened."""
+        self._shared: dict[int, set[Name]] = {}
+        """Names by which the kernel knows a file that has several: to it they are several files."""
+        self.stale: Callable[[str], None] | None = None
+        """Makes the kernel forget the attributes it has under a path, where the library can."""
+        self.invalidations = Invalidations(self._invalidate)
+
+    def _caller(self) -> Caller:
+        return self._callers.of(*self._context())
+
+    def _invalidate(self, invalidation: Invalidation) -> None:
+        if invalidation.name:
+            self.dentries.forget(invalidation.node, invalidation.name)
+
+    def init(self, path: str) -> None:
+        """The kernel is connected. Threads start here: not before a fork, if there is one."""
+        self._volume.watch(self.invalidations.put)
+        self.invalidations.start()
+        threading.Thread(target=self._mounted, name="mounted", daemon=True).start()
+
+    # -- finding what a request is about
+
+    def _on(self, path: str | None, handle: int | None, act: Callable[[Caller, int], Any]) -> Any:
+        """Does something to the node of an open handle, or of a path."""
+        caller = self._caller()
+        if handle is not None:
+            return act(caller, self._opened[handle][0])
+        assert path is not None
+        node, place = self._find(caller, path)
+        try:
+            return act(caller, node)
+        except NotFound:
+            if place is None:
+                raise
+        self.dentries.forget(*place)  # what was kept is old
+        return act(caller, self.dentries.node(caller, path)[0])
+
+    def _find(self, caller: Caller, path: str) -> tuple[int, Name | None]:
+        if PREFIX in path:
+            hidden = self._hidden.node(self.dentries.place(caller, path))
+            if hidden is not None:
+                return hidden, None
+        return self.dentries.node(caller, path)
+
+    def _changed(self, node: int, through: Name) -> None:
+        """A node changed through one name: the kernel, which knows that itself, must not believe what it has under the others."""
+        if self.stale is None:
+            return
+        for place in list(self._shared.get(node, ())):
+            path = self.dentries.path(place[0])
+            if path is not None and place != through:
+                self.stale(f"{path}/{place[1]}")
+
+    def _seen(self, place: Name, found: Attributes) -> None:
+        """The kernel is told of a file by this name."""
+        if found.links > 1 and not stat.S_ISDIR(found.mode):
+            self._shared.setdefault(found.id, set()).add(place)
+
+    def _unseen(self, node: int, place: Name) -> None:
+        names = self._shared.get(node)
+        if names:
+            self._changed(node, place)
+            names.discard(place)
+            if not names:
+                self._shared.pop(node, None)
+
+    # -- names
+
+    def getattr(self, path: str | None, handle: int | None = None) -> Attributes:
+        """What stat(2) shows."""
+        caller = self._caller()
+        if handle is not None:
+            return self._volume.getattr(caller, self._opened[handle][0], handle)
+        assert path is not None
+        if path == "/":
+            return self._volume.getattr(caller, SUPER_ROOT)
+        place = self.dentries.place(caller, path)
+        hidden = self._hidden.node(place)
+        if hidden is not None:
+            return self._volume.getattr(caller, hidden)
+        found = self.dentries.lookup(caller, place)
+        if found.links > 1:
+            self._seen(place, found)
+        return found
+
+    def readlink(self, path: str) -> str:
+        return str(self._on(path, None, self._volume.readlink))
+
+    def mknod(self, path: str, mode: int, rdev: int) -> None:
+        caller = self._caller()
+        place = self.dentries.place(caller, path)
+        self.dentries.keep(place, self._volume.mknod(caller, *place, mode, rdev).id)
+
+    def mkdir(self, path: str, mode: int) -> None:
+        caller = self._caller()
+        place = self.dentries.place(caller, path)
+        self.dentries.keep(place, self._volume.mkdir(caller, *place, mode).id)
+
+    def symlink(self, path: str, target: str) -> None:
+        caller = self._caller()
+        place = self.dentries.place(caller, path)
+        self.dentries.keep(place, self._volume.symlink(caller, *place, target).id)
+
+    def link(self, path: str, existing: str) -> None:
+        """Another name, `path`, for `existing`."""
+        caller = self._caller()
+        place = self.dentries.place(caller, path)
+        node, old = self._find(caller, existing)
+        found = self._volume.link(caller, node, *place)
+        self.dentries.keep(place, found.id)
+        self._seen(place, found)
+        self._seen(old or self.dentries.place(caller, existing), found)
+        self._changed(found.id, place)
+
+    def unlink(self, path: str) -> None:
+        caller = self._caller()
+        place = self.dentries.place(caller, path)
+        if self._hidden.unlink(caller, place):
+            return
+        node = self.dentries.known(place)
+        try:
+            self._volume.unlink(caller, *place)
+        finally:
+            self.dentries.forget(*place)
+        if node is not None:
+            self._unseen(node, place)
+
+    def rmdir(self, path: str) -> None:
+        caller = self._caller()
+        place = self.dentries.place(caller, path)
+        try:
+            self._volume.rmdir(caller, *place)
+        finally:
+            self.dentries.forget(*place)
+
+    def rename(self, old: str, new: str, flags: int = 0) -> None:
+        replace = REPLACE.get(flags)
+        if replace is None:
+            raise InvalidArgument(f"rename flags {flags:#x}")
+        caller = self._caller()
+        place, new_place = self.dentries.place(caller, old), self.dentries.place(caller, new)
+        moved, victim = self.dentries.known(place), self.dentries.known(new_place)
+        try:
+            if PATTERN.fullmatch(new_place[1]) and place[0] == new_place[0]:
+                node = moved if moved is not None else self.dentries.node(caller, old)[0]
+                self._hidden.hide(caller, node, *place, new_place[1])
+            else:
+                self._hidden.restore(caller, *new_place)
+                self._volume.rename(caller, *place, *new_place, replace)
+        finally:
+            self.dentries.forget(*place)
+            self.dentries.forget(*new_place)
+        for node, gone in ((moved, place), (victim, new_place)):
+            if node is not None:
+                self._unseen(node, gone)
+
+    # -- attributes
+
+    def chmod(self, path: str | None, mode: int, handle: int | None = None) -> None:
+        self._set(path, handle, AttributeChange(mode=stat.S_IMODE(mode)))
+
+    def chown(self, path: str | None, uid: int, gid: int, handle: int | None = None) -> None:
+        change = AttributeChange(uid=None if uid == -1 else uid, gid=None if gid == -1 else gid)
+        self._set(path, handle, change)
+
+    def utimens(self, path: str | None, times: tuple[int | None, int | None], handle: int | None = None) -> None:
+        """Access and modification in nanoseconds; None leaves a time as it is."""
+        self._set(path, handle, AttributeChange(atime=times[0], mtime=times[1]))
+
+    def truncate(self, path: str | None, size: int, handle: int | None = None) -> None:
+        self._set(path, handle, AttributeChange(), size)
+
+    def _set(self, path: str | None, handle: int | None, change: AttributeChange, size: int | None = None) -> None:
+        def act(caller: Caller, node: int) -> None:
+            self._volume.setattr(caller, node, change, size, handle)
+            if node in self._shared:
+                through = self._opened[handle][1] if handle is not None else self.dentries.place(caller, path or "/")
+                self._changed(node, through)
+
+        self._on(path, handle, act)
+
+    # -- files
+
+    def create(self, path: str, mode: int, flags: int) -> Opened:
+        caller = self._caller()
+        place = self.dentries.place(caller, path)
+        opened, found = self._volume.create(caller, *place, mode, flags)
+        self.dentries.keep(place, found.id)
+        self._opened[opened.handle] = (found.id, place)
+        return opened
+
+    def open(self, path: str, flags: int) -> Opened:
+        def act(caller: Caller, node: int) -> Opened:
+            opened = self._volume.open(caller, node, flags)
+            self._opened[opened.handle] = (node, self.dentries.place(caller, path))
+            return opened
+
+        opened: Opened = self._on(path, None, act)
+        return opened
+
+    def read(self, path: str | None, size: int, offset: int, handle: int) -> bytes:
+        return self._volume.read(handle, offset, size)
+
+    def write(self, path: str | None, data: bytes, offset: int, handle: int) -> int:
+        written = self._volume.write(handle, offset, data)
+        if self._shared:
+            self._changed(*self._opened[handle])
+        return written
+
+    def flush(self, path: str | None, handle: int) -> None:
+        self._volume.flush(handle)
+
+    def fsync(self, path: str | None, datasync: int, handle: int) -> None:
+        self._volume.fsync(handle, bool(datasync))
+
+    def release(self, path: str | None, handle: int) -> None:
+        self._opened.pop(handle, None)
+        self._volume.release(handle)
+
+    def fallocate(self, path: str | None, mode: int, offset: int, size: int, handle: int) -> None:
+        self._volume.allocate(handle, mode, offset, size)
+        if self._shared:
+            self._changed(*self._opened[handle])
+
+    # -- folders
+
+    def opendir(self, path: str) -> int:
+        def act(caller: Caller, node: int) -> int:
+            handle = self._volume.opendir(caller, node)
+            self._opened[handle] = (node, self.dentries.place(caller, path))
+            return handle
+
+        return int(self._on(path, None, act))
+
+    def listing(self, handle: int, after: int) -> Iterator[DirectoryEntry]:
+        """Entries after a cookie of the volume's, without hidden names."""
+        folder = self._opened[handle][0]
+        for line in self._volume.readdir(handle, after):
+            name, found = line.name, line.attributes
+            if name.startswith(PREFIX) and self._hidden.node((folder, name)) is not None:
+                continue
+            if found.links > 1:
+                self._seen((folder, name), found)
+            yield line
+
+    def folder(self, handle: int) -> int:
+        """The node of an open folder."""
+        return self._opened[handle][0]
+
+    def readdir(self, path: str | None, handle: int) -> Iterator[str]:
+        """Never called: the bridge goes to `listing`. The libraries look whether it is there."""
+        return (line.name for line in self.listing(handle, 0))
+
+    def releasedir(self, path: str | None, handle: int) -> None:
+        self._opened.pop(handle, None)
+        self._volume.releasedir(handle)
+
+    def fsyncdir(self, path: str | None, datasync: int, handle: int) -> None:
+        self._volume.fsyncdir(self._opened[handle][0])
+
+    # -- the drive, and extended attributes
+
+    def statfs(self, path: str) -> dict[str, int]:
+        space = self._volume.statfs()
+        return {
+            "f_bsize": space.block_size,
+            "f_frsize": space.block_size,
+            "f_blocks": space.blocks,
+            "f_bfree": space.blocks_free,
+            "f_bavail": space.blocks_available,
+            "f_files": space.nodes,
+            "f_ffree": space.nodes_free,
+            "f_favail": space.nodes_free,
+            "f_namemax": 255,
+        }
+
+    def getxattr(self, path: str, name: str) -> bytes:
+        if name in PROBES:
+            raise PROBES[name](name)
+        return bytes(self._on(path, None, lambda caller, node: self._volume.getxattr(caller, node, name)))
+
+    def listxattr(self, path: str) -> list[str]:
+        return list(self._on(path, None, self._volume.listxattr))
+
+    def setxattr(self, path: str, name: str, value: bytes, options: int) -> None:
+        mode = XATTR_MODES.get(options)
+        if mode is None:
+            raise InvalidArgument(f"setxattr flags {options:#x}")
+        self._on(path, None, lambda caller, node: self._volume.setxattr(caller, node, name, value, mode))
+
+    def removexattr(self, path: str, name: str) -> None:
+        self._on(path, None, lambda caller, node: self._volume.removexattr(caller, node, name))
