@@ -13,9 +13,17 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from gateway.service import Service
+from graphfs.errors import NotFound
 from graphfs.model import FILES_ROOT, AttributeChange
 from graphfs.vfs.contents import KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE
 from graphfs.vfs.filesystem import FileSystem
@@ -142,11 +150,9 @@ class ContentMachine(RuleBasedStateMachine):
             assert position <= hole <= size
             if hole == size:
                 break
-            file = self.volume
             try:
-                data = file.seek(handle, hole, SEEK_DATA)
-            except Exception as error:
-                assert type(error).__name__ == "NotFound"
+                data = self.volume.seek(handle, hole, SEEK_DATA)
+            except NotFound:
                 data = size
             assert hole < data <= size
             assert not any(self.current[hole:data])

@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from gateway.service import Service, open_service
 from graphfs.config import Config, Store
+from graphfs.errors import NoSpace
 from graphfs.model import FILES_ROOT, Caller, Node
 from graphfs.vfs.filesystem import FileSystem
 
@@ -53,3 +55,26 @@ def names(volume: FileSystem, folder: int = FILES_ROOT) -> list[str]:
     found = [entry.name for entry in volume.readdir(handle, 0)]
     volume.releasedir(handle)
     return found
+
+
+class FullStore:
+    """A drive in front of a drive: while `full`, the store has no room for content, as on a full disk."""
+
+    def __init__(self, drive: Service) -> None:
+        self._drive = drive
+        self.full = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._drive, name)
+
+    def put_blob(self, digest: bytes, source: Path | bytes, *, durable: bool) -> None:
+        self._check()
+        self._drive.put_blob(digest, source, durable=durable)
+
+    def commit(self, *arguments: Any, **named: Any) -> Node:
+        self._check()
+        return self._drive.commit(*arguments, **named)
+
+    def _check(self) -> None:
+        if self.full:
+            raise NoSpace("the store is full")
