@@ -32,6 +32,8 @@ class Batch(Struct, frozen=True):
 
     batch: int
     tag: str
+    dropped: bool
+    """Whether the tag itself went, or only the files of a view lost it."""
 
 
 class Taken(Struct, frozen=True):
@@ -84,13 +86,16 @@ class TagTrash:
         if view.tag is None or not view.gives:
             raise NotPermitted("only the folder of a tag can be put into the trash")
         why = f"{'/'.join(('tags', *view.path))} moved to the trash"
+        # A batch of its own: without a pid it is never joined with what the process did before.
+        alone = msgspec.structs.replace(caller, pid=0)
+        dropped = own_folder(view)
         mark = self._drive.create(caller, to.folder, to.name, stat.S_IFDIR | 0o700)
         try:
-            if own_folder(view):
-                batch = self._drive.drop_tag(caller, view.tag.path, why=why)
+            if dropped:
+                batch = self._drive.drop_tag(alone, view.tag.path, why=why)
             else:
-                batch = self._drop_here(caller, view, why)
-            content = msgspec.json.encode(Batch(batch, view.tag.path))
+                batch = self._drop_here(alone, view, why)
+            content = msgspec.json.encode(Batch(batch, view.tag.path, dropped))
             self._drive.set_xattr(caller, mark.id, MARK, content)
         except DriveError:
             self._drive.rmdir(caller, to.folder, to.name)
@@ -110,15 +115,14 @@ class TagTrash:
         except NotFound:
             raise NotPermitted("the journal knows no more what this folder stands for") from None
         self._drive.rmdir(caller, place.folder, place.name)
-        if path and path.casefold() != mark.tag.casefold():
+        if mark.dropped and path and path.casefold() != mark.tag.casefold():
             self._drive.rename_tag(caller, mark.tag, path)
 
     def _drop_here(self, caller: Caller, view: View, why: str) -> int:
-        """Takes the view's last tag off its files, in a batch of its own; returns the batch."""
+        """Takes the view's last tag off its files; returns the batch."""
         files = [entry.node.file for entry in self._drive.view_files(caller, view.path)]
-        alone = msgspec.structs.replace(caller, pid=0)
-        self._drive.change_tags(alone, files, [], [removable(view)], why=why)
-        found = next((entry for entry in self._drive.journal(alone, 10) if entry.why == why), None)
+        self._drive.change_tags(caller, files, [], [removable(view)], why=why)
+        found = next((entry for entry in self._drive.journal(caller, 10) if entry.why == why), None)
         if found is None:
             raise AlreadyExists("no file of this folder has the tag itself")
         return found.batch

@@ -32,6 +32,8 @@ class Shell:
         return folder, name
 
     def stat(self, path: str) -> Attributes:
+        if not path:
+            return self.volume.getattr(self.caller, SUPER_ROOT)
         return self.volume.lookup(self.caller, *self.walk(path))
 
     def exists(self, path: str) -> bool:
