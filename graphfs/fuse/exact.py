@@ -273,7 +273,7 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
         probe = PROBES.get(name)
         if probe is not None:
             raise pyfuse3.FUSEError(probe)
-        return cast(bytes, await self._getxattr(node, name, ctx))
+        return cast("bytes", await self._getxattr(node, name, ctx))
 
     @_long
     def _getxattr(self, node: int, name: bytes, ctx: Any) -> bytes:

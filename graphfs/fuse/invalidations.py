@@ -53,5 +53,3 @@ class Invalidations:
                     self._tell(invalidation)
                 except Exception:  # the thread must outlive one failure: later changes would never be seen
                     log.exception("the kernel could not be told of a change in node %d", invalidation.node)
-
-

@@ -230,9 +230,7 @@ class MemoryVolume:
                 raise NotEmpty(name)
             self._drop(self._take(self._folder(folder), name))
 
-    def rename(
-        self, caller: Caller, folder: int, name: str, new_folder: int, new_name: str, replace: Replace
-    ) -> None:
+    def rename(self, caller: Caller, folder: int, name: str, new_folder: int, new_name: str, replace: Replace) -> None:
         with self._lock:
             source, old, new = self._child(folder, name), self._folder(folder), self._folder(new_folder)
             victim = new.names.get(new_name)

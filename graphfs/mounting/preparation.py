@@ -1,0 +1,154 @@
+"""What must be so before a drive can be mounted, with a message for each thing that is not. Cleans up a mount whose process died."""
+
+import errno
+import fcntl
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+from graphfs.errors import AccessDenied, Busy, InvalidArgument, NotAFolder, NotEmpty, Unavailable
+from graphfs.mounting.mountinfo import TYPE, Mounted, mounted_at
+from graphfs.mounting.registry import record_at
+
+DEVICE = Path("/dev/fuse")
+FUSE_CONF = Path("/etc/fuse.conf")
+LOCK = Path("run", "lock")
+"""In the state directory."""
+
+
+def unmounter() -> list[str]:
+    """The command that unmounts a FUSE drive, up to the mount point. Unavailable when there is none."""
+    for program in ("fusermount3", "fusermount"):
+        found = shutil.which(program)
+        if found:
+            return [found, "-u"]
+    found = shutil.which("umount") if os.geteuid() == 0 else None
+    if found:
+        return [found]
+    raise Unavailable("fusermount3 is missing: install the package fuse3 (apt install fuse3)")
+
+
+def check_fuse(*, allow_other: bool) -> None:
+    """Unavailable when the machine has no FUSE, AccessDenied when this user may not use it (so)."""
+    if not DEVICE.exists():
+        raise Unavailable(
+            f"{DEVICE} is missing: load the kernel module with `modprobe fuse`; "
+            "a container needs `--device /dev/fuse --cap-add SYS_ADMIN`"
+        )
+    try:
+        os.close(os.open(DEVICE, os.O_RDWR))
+    except OSError as error:
+        raise AccessDenied(f"{DEVICE} cannot be opened ({error.strerror}): root must allow it for this user") from error
+    unmounter()
+    if os.geteuid() != 0 and allow_other and not _others_allowed():
+        raise AccessDenied(f"allow_other needs a line `user_allow_other` in {FUSE_CONF}, which root can add")
+
+
+def _others_allowed() -> bool:
+    try:
+        lines = FUSE_CONF.read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    return any(line.split("#")[0].strip() == "user_allow_other" for line in lines)
+
+
+def prepare_mount_point(path: Path) -> Path:
+    """The folder to mount on, absolute and without symbolic links; made when it is missing, freed of a dead mount. Busy, NotEmpty,
+    NotAFolder, AccessDenied."""
+    place = Path(os.path.realpath(path))
+    try:
+        found = place.stat()
+    except FileNotFoundError:
+        return _made(place)
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:
+            raise AccessDenied(f"{place} cannot be mounted on: {error.strerror}") from error
+        _clean_up(place)
+        return prepare_mount_point(place)
+    mounted = mounted_at(str(place))
+    if mounted is not None:
+        raise Busy(f"{place} is in use: {_described(mounted)}")
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotAFolder(f"{place} is not a folder: a drive is mounted on an empty folder")
+    try:
+        content = next(place.iterdir(), None)
+    except OSError as error:
+        raise AccessDenied(f"{place} cannot be read: {error.strerror}") from error
+    if content is not None:
+        raise NotEmpty(f"{place} is not empty (it holds {content.name!r}): a drive is mounted on an empty folder")
+    if not os.access(place, os.W_OK):
+        raise AccessDenied(f"{place} cannot be written by this user, who therefore cannot mount on it")
+    return place
+
+
+def _made(place: Path) -> Path:
+    try:
+        place.mkdir(parents=True)
+    except OSError as error:
+        raise AccessDenied(f"{place} cannot be made: {error.strerror}") from error
+    return place
+
+
+def _described(mounted: Mounted) -> str:
+    if mounted.type != TYPE:
+        return f"{mounted.source} ({mounted.type}) is mounted there"
+    record = record_at(mounted)
+    if record is None:
+        return "another GraphFS drive is mounted there"
+    return f"the GraphFS drive of {record.state} is mounted there by process {record.pid} (`graphfs unmount` ends it)"
+
+
+def _clean_up(place: Path) -> None:
+    """The process of a mount is dead, the mount is still there: "Transport endpoint is not connected"."""
+    command = unmounter()
+    lazily = "-l" if command[0].endswith("umount") and "fusermount" not in command[0] else "-z"
+    done = subprocess.run([*command, lazily, str(place)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Busy(f"{place} is a mount whose process died, and it cannot be unmounted: {done.stderr.strip()}")
+
+
+def check_places(mount_point: Path, state: Path) -> None:
+    """InvalidArgument when the drive would show, or hide, its own state directory."""
+    if state == mount_point or mount_point in state.parents:
+        raise InvalidArgument(
+            f"the state directory {state} is inside the mount point {mount_point}; choose another with --state"
+        )
+    if state in mount_point.parents:
+        raise InvalidArgument(f"the mount point {mount_point} is inside the state directory {state}")
+
+
+def prepare_state(state: Path) -> None:
+    """Makes the folders that a mount writes to. AccessDenied."""
+    try:
+        for folder in (state, state / "run", state / "logs"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise AccessDenied(f"the state directory {state} cannot be made: {error.strerror}") from error
+
+
+class StateLock:
+    """One mount uses a state directory at a time. The lock lasts as long as the processes that hold it."""
+
+    def __init__(self, state: Path, mount_point: Path) -> None:
+        """Busy, with who holds it."""
+        path = state / LOCK
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise AccessDenied(f"{path} cannot be opened: {error.strerror}") from error
+        self._mount_point = mount_point
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid, _, where = path.read_text(errors="replace").strip().partition(" ")
+            raise Busy(
+                f"the state directory {state} is in use by process {pid or '?'}, which shows it on {where or '?'}"
+            ) from None
+        self.sign()
+
+    def sign(self) -> None:
+        """Writes down who holds it: this process."""
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, os.fsencode(f"{os.getpid()} {self._mount_point}\n"), 0)
