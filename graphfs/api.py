@@ -69,6 +69,7 @@ class Tree(Protocol):
         rdev: int = 0,
         target: str = "",
         tags: Sequence[str] = (),
+        draft: bool = False,
     ) -> Node:
         """A new node of the type in `mode` (S_IFREG, S_IFDIR, S_IFLNK with `target`, S_IFIFO, S_IFSOCK, S_IFCHR,
         S_IFBLK).
@@ -78,6 +79,10 @@ class Tree(Protocol):
         gets its job and, in the same transaction, the `tags` (a person's). AlreadyExists, NotFound (the folder is
         gone).
         """
+        ...
+
+    def settle(self) -> None:
+        """Nothing that is a draft so far can be taken back any more. Cheap when there is none."""
         ...
 
     def link(self, caller: Caller, node: int, folder: int, name: str) -> Node:
@@ -228,8 +233,8 @@ class Views(Protocol):
 
     def find(self, caller: Caller, query: str, after: int = 0, limit: int = 0) -> list[ViewEntry]:
         """The files that a query in text form matches; names are those of the oldest entries, not made unique.
-        InvalidArgument says where
-        and what was expected."""
+        InvalidArgument says where and what was expected; so does NotFound when the query is right but names a tag that
+        is not there."""
         ...
 
 

@@ -186,6 +186,10 @@ NEEDS: dict[str, Check] = {
     "edges": _on_file(READ),
     "change_tags": _tagging,
     "create_tag": _nothing,
+    "journal": _nothing,
+    "undo": _nothing,
+    "trash": _nothing,
+    "restore": _nothing,
     "job": _on_file(READ),
     "retry": _retry,
 }

@@ -33,7 +33,7 @@ class CarePart(TrashPart):
             totals["edges"],
             totals["review"],
             {state.value: counts.get(state.value, 0) for state in JobState},
-            tuple(self.store.jobs(JobState.FAILED, _FAILURES)),
+            tuple(map(self.job_record, self.store.jobs(JobState.FAILED, _FAILURES))),
             totals["trashed"],
             __version__,
             self.store.schema,

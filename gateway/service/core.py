@@ -4,10 +4,11 @@ change."""
 import stat
 import threading
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import msgspec
 from msgspec import Struct
 
 from gateway.blobs.base import Blobs
@@ -15,7 +16,7 @@ from gateway.service.events import Publisher
 from gateway.service.index import Index
 from gateway.store.base import Store, Transaction
 from graphfs.errors import NotAFolder, NotFound
-from graphfs.model import Caller, EventKind, Node
+from graphfs.model import Caller, EventKind, JobRecord, Node
 
 
 class Settings(Struct, frozen=True):
@@ -37,6 +38,14 @@ class Settings(Struct, frozen=True):
     sweep_every: float = 60.0
     owner: int = 0
     """uid of who runs the drive: sees all of it."""
+
+
+class Origin(Struct, frozen=True):
+    """The name a node had before its last rename within its folder, and when that was."""
+
+    folder: int
+    name: str
+    at: int
 
 
 class Change:
@@ -92,13 +101,15 @@ class Core:
         # Nodes without a name that live only as long as somebody holds them.
         self._unnamed: set[int] = set()
         self._folder_paths: dict[int, str] = {}
+        # Where nodes were before a rename within their folder: how a save by backup and rewrite is recognised.
+        self._renamed: OrderedDict[int, Origin] = OrderedDict()
 
     @contextmanager
-    def change(self, caller: Caller) -> Iterator[Change]:
+    def change(self, caller: Caller, *, draft: bool = False) -> Iterator[Change]:
         """One atomic change: commits at the end, then updates the sets and tells everyone, in the order of the
         commits."""
         with self._turn:
-            with self.store.transaction() as tx:
+            with self.store.transaction(draft=draft) as tx:
                 change = Change(tx, caller, self.clock(), self.index)
                 yield change
             change.finish(self.publisher)
@@ -144,6 +155,11 @@ class Core:
         above = self.folder_path(first.folder)
         return f"{above}/{first.name}" if above else first.name
 
+    def job_record(self, record: JobRecord) -> JobRecord:
+        """As the store has it, with the path from the mount's root."""
+        node = self.store.by_file(record.file)
+        return msgspec.structs.replace(record, path=self.oldest_path(node.id) if node else "")
+
     def path(self, caller: Caller, node: int) -> str:
         """See `graphfs.api.Tree.path`."""
         return self.oldest_path(node)
@@ -171,5 +187,9 @@ class Core:
         tx.delete_node(node.id)
         if node.file:
             tx.delete_job(node.file)
-            if node.tags or tx.edges(node.file):
+            said = tx.edges(node.file)
+            if said:
                 tx.delete_edges(node.file)
+                for edge in said:
+                    # Before the commit: the file is live no more, so no view can tell.
+                    self.index.set_edge(node.file, edge.tag, None)

@@ -148,7 +148,7 @@ class JobPart(EdgePart):
         found = self.store.job(file)
         if found is None:
             raise NotFound(f"file {file} has no job")
-        return found
+        return self.job_record(found)
 
     def retry(self, caller: Caller, files: Sequence[int] = ()) -> int:
         with self.change(caller) as change:

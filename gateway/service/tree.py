@@ -3,8 +3,8 @@
 import stat
 from collections.abc import Sequence
 
-from gateway.service.core import Change, Core
-from gateway.store.base import Transaction
+from gateway.service.core import Change, Core, Origin
+from gateway.store.base import EdgeRow, Transaction
 from graphfs.errors import (
     AlreadyExists,
     InvalidArgument,
@@ -22,8 +22,14 @@ from graphfs.names import check_file_name as check_name
 
 _MAX_LINKS = 65_000
 _MAX_XATTR = 64 << 10
+_ORIGINS = 10_000
 _REWRITE_WINDOW = 60 * 10**9
 """How long after a rename its old name, made anew, still counts as the same file being saved."""
+
+
+def shown(name: str) -> str:
+    """A name for a text that people read: bytes that are not UTF-8 show as U+FFFD."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def changed(node: Node, **values: int) -> Node:
@@ -76,12 +82,13 @@ class TreePart(Core):
         rdev: int = 0,
         target: str = "",
         tags: Sequence[str] = (),
+        draft: bool = False,
     ) -> Node:
         check_name(name)
         is_folder = stat.S_ISDIR(mode)
         regular = stat.S_ISREG(mode)
         self.blobs.room(0)
-        with self.change(caller) as change:
+        with self.change(caller, draft=draft) as change:
             tx = change.tx
             parent, live = self.need_folder(tx, folder)
             gid = caller.gid
@@ -98,10 +105,13 @@ class TreePart(Core):
                 tx.queue(node.file, change.now + int(self.settings.settle * 1e9))
                 change.live(node.file, True)
                 if tags:
-                    self.give_tags(change, node.file, tags, f"created as {name}")
+                    self.give_tags(change, node.file, tags, f"created as {shown(name)}")
                     node = self.need(tx.node(node.id))
             change.tell(EventKind.ENTRY, folder, name)
         return node
+
+    def settle(self) -> None:
+        self.store.settle()
 
     def link(self, caller: Caller, node: int, folder: int, name: str) -> Node:
         check_name(name)
@@ -135,30 +145,34 @@ class TreePart(Core):
                 node = self.need(tx.node(node.id))
             tx.delete_entry(folder, name)
             tx.touch(folder, change.now)
-            self.drop_name(change, node, folder, name, "deleted")
+            self.drop_name(change, node, folder, name, "deleted" if node.file in self.index.live else "")
             change.tell(EventKind.ENTRY, folder, name)
 
     def drop_name(self, change: Change, node: Node, folder: int, name: str, why: str) -> None:
-        """After an entry was taken away from a node that is not a folder: what becomes of the node."""
+        """After an entry was taken away from a node that is not a folder: what becomes of the node. `why` it goes to
+        the trash; empty: it does not."""
         tx, now = change.tx, change.now
-        left = changed(node, links=node.links - 1, ctime=now)
-        tx.save_node(left)
-        if left.links:
+        if node.links > 1:
+            tx.save_node(changed(node, links=node.links - 1, ctime=now))
             self.relive(change, node.id)
             change.tell(EventKind.NODE, node.id)
             return
-        place = tx.place(folder)
-        if node.file:
+        if why and (node.size or node.tags):
             if node.tags:
                 self._members_changed(change, node.file)
-            tx.set_live(node.id, False)
+            tx.retire(node.id, now)
             tx.delete_job(node.file)
-            change.live(node.file, False)
-        if node.file and place and place[1] and (node.size or node.tags):
             above = self.folder_path(folder)
             tx.add_trash(node.id, f"{above}/{name}", now, change.caller.uid, self.actor(change.caller), why)
+        elif node.id in self._held:
+            tx.retire(node.id, now)
+            if node.file:
+                tx.delete_job(node.file)
+            self._unnamed.add(node.id)
         else:
-            self.erase(tx, left)
+            self.erase(tx, node)
+        if node.file:
+            change.live(node.file, False)
 
     def relive(self, change: Change, node: int) -> None:
         """Brings liveness of a node (and all below) in line with its names, and the jobs with it."""
@@ -191,7 +205,7 @@ class TreePart(Core):
         the new file is the same
         file, so it gets the stable id and the tags."""
         tx = change.tx
-        origin = tx.origin(node.id)
+        origin = self._renamed.pop(node.id, None)
         if origin is None or change.now - origin.at > _REWRITE_WINDOW:
             return False
         new = tx.lookup(origin.folder, origin.name)
@@ -216,7 +230,7 @@ class TreePart(Core):
             tx.queue(old.file, now + int(self.settings.settle * 1e9))
             change.live(old.file, True)
 
-    def copy_edges(self, change: Change, edges: Sequence[object], file: int) -> None:
+    def copy_edges(self, change: Change, edges: Sequence[EdgeRow], file: int) -> None:
         raise NotImplementedError
 
     def rmdir(self, caller: Caller, folder: int, name: str) -> None:
@@ -243,7 +257,8 @@ class TreePart(Core):
             tx = change.tx
             node = self.need(tx.lookup(folder, name), name)
             target = tx.lookup(new_folder, new_name)
-            self.need_folder(tx, new_folder)
+            if new_folder != folder:
+                self.need_folder(tx, new_folder)
             if SUPER_ROOT in (folder, new_folder) and "files" in (
                 name if folder == SUPER_ROOT else "",
                 new_name if new_folder == SUPER_ROOT else "",
@@ -282,17 +297,28 @@ class TreePart(Core):
             self._make_way(change, node, target, new_folder, new_name)
             node = self.need(tx.node(node.id))
         tx.move_entry(folder, name, new_folder, new_name)
-        tx.save_node(changed(node, ctime=now))
-        if folder == new_folder and not is_folder:
-            tx.set_origin(node.id, folder, name, now)
+        tx.set_changed(node.id, now)
         lost_folder = target is not None and is_folder
-        tx.touch(folder, now, -1 if is_folder else 0)
-        tx.touch(new_folder, now, (1 if is_folder else 0) - (1 if lost_folder else 0))
+        if folder == new_folder:
+            tx.touch(folder, now, -int(lost_folder))
+            if node.file:
+                self._remember_origin(node.id, Origin(folder, name, now))
+        else:
+            tx.touch(folder, now, -int(is_folder))
+            tx.touch(new_folder, now, int(is_folder) - int(lost_folder))
         if is_folder:
             self._folder_paths.clear()
         if folder != new_folder:
             self.relive(change, node.id)
         change.tell(EventKind.NODE, node.id)
+
+    def _remember_origin(self, node: int, origin: Origin) -> None:
+        """Kept in memory: an editor saves within seconds, and what a crash forgets here is only whose tags those
+        were."""
+        self._renamed[node] = origin
+        self._renamed.move_to_end(node)
+        if len(self._renamed) > _ORIGINS:
+            self._renamed.popitem(last=False)
 
     def _make_way(self, change: Change, node: Node, target: Node, folder: int, name: str) -> None:
         """Takes the name away from what a rename replaces."""
@@ -307,12 +333,12 @@ class TreePart(Core):
             return
         if stat.S_ISDIR(node.mode):
             raise NotAFolder(name)
-        place = tx.place(folder)
-        if node.file and target.file and target.links == 1 and place and place[1]:
+        was_live = target.file in self.index.live
+        if node.file and was_live and target.links == 1:
             self.hand_over(change, target, node)
             target = self.need(tx.node(target.id))
         tx.delete_entry(folder, name)
-        self.drop_name(change, target, folder, name, "replaced")
+        self.drop_name(change, target, folder, name, "replaced" if was_live else "")
 
     def _exchange(
         self, change: Change, node: Node, folder: int, name: str, target: Node, new_folder: int, new_name: str

@@ -67,6 +67,7 @@ class HttpDrive:
     lookup = _over_http(Tree.lookup)
     children = _over_http(Tree.children)
     create = _over_http(Tree.create)
+    settle = _over_http(Tree.settle)
     link = _over_http(Tree.link)
     unlink = _over_http(Tree.unlink)
     rmdir = _over_http(Tree.rmdir)

@@ -142,10 +142,11 @@ def arguments(operation: Operation, in_path: Mapping[str, str], query: str, body
 
 
 def _query_values(operation: Operation, query: str) -> dict[str, Any]:
+    # A sequence that is not mentioned is empty; in a JSON body it would have to be there.
+    many = {one.name for one in operation.parameters if one.many and one.place == "query"}
+    values: dict[str, Any] = {name: [] for name in many}
     if not query:
-        return {}
-    many = {one.name for one in operation.parameters if one.many}
-    values: dict[str, Any] = {}
+        return values
     try:
         pairs = parse_qsl(
             query,
@@ -158,7 +159,7 @@ def _query_values(operation: Operation, query: str) -> dict[str, Any]:
         raise errors.InvalidArgument(f"the query string is malformed: {error}") from error
     for name, value in pairs:
         if name in many:
-            values.setdefault(name, []).append(value)
+            values[name].append(value)
         elif name in values:
             raise errors.InvalidArgument(f"the query string gives {name!r} twice")
         else:

@@ -193,6 +193,7 @@ OPERATIONS: dict[str, Operation] = {
         _row(Tree.lookup, "GET", "/nodes/{folder}/lookup", _R, inline=True),
         _row(Tree.children, "GET", "/nodes/{folder}/children", _R),
         _row(Tree.create, "POST", "/nodes/{folder}/children", _W),
+        _row(Tree.settle, "POST", "/settle", _W, idempotent=True),
         _row(Tree.link, "POST", "/nodes/{node}/link", _W),
         _row(Tree.unlink, "POST", "/nodes/{folder}/unlink", _W),
         _row(Tree.rmdir, "POST", "/nodes/{folder}/rmdir", _W),

@@ -9,16 +9,18 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from graphfs.errors import Busy, Corrupt, DriveError, NoSpace, ReadOnly, Unavailable
+from graphfs.errors import Busy, Corrupt, DriveError, InvalidArgument, NoSpace, ReadOnly, Unavailable
 
 _CHECKPOINT_AT = 8 << 20
 _CHECKPOINT_HARD = 256 << 20
 _MIN_FREE = 1 << 20
+_DRAFT = 0.02
+"""Seconds that a draft waits for what follows it."""
 _LOW_SPACE = 16 << 20
 _LOW_SPACE_LOG = 1 << 20
 
@@ -47,6 +49,8 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.lost: Callable[[], None] | None = None
+        """Called when a draft could not be kept (the disk is full): what was read of it is wrong."""
         self._folder = path.parent
         self._lock = threading.RLock()
         self._readers: deque[sqlite3.Connection] = deque()
@@ -55,7 +59,9 @@ class Database:
         self._look_again = 0.0
         self._wake = threading.Event()
         self._closed = threading.Event()
+        self._drafted = threading.Event()
         self._checkpointer: threading.Thread | None = None
+        self._settler: threading.Thread | None = None
 
     def start(self) -> None:
         """After the schema is in place: opens the log for flushing and starts the checkpoints."""
@@ -67,6 +73,8 @@ class Database:
         self._wal = os.open(f"{self.path}-wal", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._checkpointer = threading.Thread(target=self._checkpoints, name="checkpoints", daemon=True)
         self._checkpointer.start()
+        self._settler = threading.Thread(target=self._settles, name="drafts", daemon=True)
+        self._settler.start()
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -90,36 +98,94 @@ class Database:
         return db
 
     def query(self, sql: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """Rows of the last committed state. All are fetched, so no read transaction stays open."""
+        """Rows as the last change left them. All are fetched: nothing stays open.
+
+        The writer's own connection answers: its page cache stays warm (another connection reads every page anew after
+        every commit), and what is not committed yet is seen.
+        """
+        with self._lock:
+            return self._run(self.writer, sql, arguments)
+
+    def scan(self, sql: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Rows of the last committed state, for questions that take long: nobody waits for them."""
         try:
             db = self._readers.pop()
         except IndexError:
             db = self._connect()
         try:
-            return db.execute(sql, arguments).fetchall()
-        except sqlite3.Error as error:
-            raise translate(error, self._folder) from error
+            return self._run(db, sql, arguments)
         finally:
             self._readers.append(db)
 
+    def _run(self, db: sqlite3.Connection, sql: str, arguments: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        try:
+            return db.execute(sql, arguments).fetchall()
+        except sqlite3.Error as error:
+            raise translate(error, self._folder) from error
+        except UnicodeEncodeError as error:
+            raise InvalidArgument("a text holds bytes that are not UTF-8") from error
+
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """The writer inside a transaction: all of it or nothing. Threads take turns."""
+    def transaction(self, *, draft: bool = False) -> Iterator[sqlite3.Connection]:
+        """The writer inside a transaction: all of it or nothing. Threads take turns.
+
+        A `draft` stays uncommitted until the next transaction that is none, `settle`, or 20 ms have passed; what
+        follows a draft joins it, so that they are one commit. Fails the later one, only that is taken back.
+        """
         with self._lock:
             db = self.writer
             self._spare_the_disk()
+            joined = db.in_transaction
             try:
-                db.execute("BEGIN IMMEDIATE")
+                db.execute("SAVEPOINT later" if joined else "BEGIN IMMEDIATE")
                 yield db
-                db.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._roll_back()
-                raise translate(error, self._folder) from error
-            except BaseException:
-                self._roll_back()
+                if joined:
+                    db.execute("RELEASE later")
+                if not draft:
+                    db.execute("COMMIT")
+                elif not self._drafted.is_set():
+                    self._drafted.set()
+            except BaseException as error:
+                self._take_back(joined)
+                if isinstance(error, sqlite3.Error):
+                    raise translate(error, self._folder) from error
+                if isinstance(error, UnicodeEncodeError):
+                    raise InvalidArgument("a text holds bytes that are not UTF-8") from error
                 raise
         if not self._wake.is_set() and self._log_size() > _CHECKPOINT_AT:
             self._wake.set()
+
+    def _take_back(self, joined: bool) -> None:
+        """After a failure the last change is undone; a draft before it is committed, or lost with a full disk."""
+        db = self.writer
+        if joined and db.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("ROLLBACK TO later")
+                db.execute("RELEASE later")
+                db.execute("COMMIT")
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+            if joined and self.lost is not None:
+                self.lost()
+
+    def settle(self) -> None:
+        """Commits what is a draft."""
+        with self._lock:
+            if self.writer.in_transaction:
+                try:
+                    self.writer.execute("COMMIT")
+                except sqlite3.Error as error:
+                    self._take_back(True)
+                    raise translate(error, self._folder) from error
+
+    def _settles(self) -> None:
+        """Commits drafts that nobody followed up."""
+        while not self._closed.is_set():
+            self._drafted.wait()
+            self._closed.wait(_DRAFT)
+            self._drafted.clear()
+            with contextlib.suppress(DriveError):  # a full disk: whoever goes on with the file is told
+                self.settle()
 
     def _spare_the_disk(self) -> None:
         """On a disk that is nearly full the log is kept short, so that what makes room (a deletion) still has some."""
@@ -130,14 +196,9 @@ class Database:
         found = os.statvfs(self._folder)
         free = found.f_bavail * found.f_frsize
         if free < min(_LOW_SPACE, found.f_blocks * found.f_frsize // 10) and self._log_size() > _LOW_SPACE_LOG:
-            with contextlib.suppress(
-                sqlite3.Error
-            ):  # then the log stays as it is and the transaction says what is wrong
+            # Otherwise the log stays as it is, and the transaction says what is wrong.
+            with contextlib.suppress(sqlite3.Error):
                 self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-    def _roll_back(self) -> None:
-        if self.writer.in_transaction:
-            self.writer.execute("ROLLBACK")
 
     def _log_size(self) -> int:
         return os.fstat(self._wal).st_size if self._wal >= 0 else 0
@@ -146,9 +207,9 @@ class Database:
         """Returns when every transaction that was committed before survives a power cut.
 
         Syncs the log's file itself instead of raising `synchronous`: the writer's lock is not held, so nobody waits
-        for the
-        disk but who asked. A checkpoint that recycles the log meanwhile has synced it before.
+        for the disk but who asked. A checkpoint that recycles the log meanwhile has synced it before.
         """
+        self.settle()
         try:
             os.fsync(self._wal)
         except OSError as error:
@@ -179,8 +240,11 @@ class Database:
         """Everything is in the database file and durable."""
         self._closed.set()
         self._wake.set()
-        if self._checkpointer:
-            self._checkpointer.join()
+        self._drafted.set()
+        for thread in (self._checkpointer, self._settler):
+            if thread:
+                thread.join()
+        self.settle()
         with self._lock:
             while self._readers:
                 self._readers.pop().close()

@@ -1,0 +1,1 @@
+"""The contract of `graphfs.api.Drive`: one suite, run over everything that implements it."""

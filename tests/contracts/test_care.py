@@ -1,0 +1,110 @@
+"""Looking after a drive, and what survives."""
+
+import random
+import threading
+from pathlib import Path
+
+from gateway.service import open_service
+from graphfs.model import FILES_ROOT, JobState, Node, Outcome, Suggestion
+from tests.contracts.conftest import CONFIG
+from tests.contracts.ground import OWNER, Ground, listening
+
+
+def test_status(ground: Ground) -> None:
+    empty = ground.drive.status(OWNER)
+    assert (empty.files, empty.bytes, empty.tags, empty.edges, empty.trashed) == (0, 0, 0, 0, 0)
+    ground.file("d/a", b"12345", tags=("x", "y/z"))
+    ground.file("b", b"123")
+    ground.drive.unlink(OWNER, FILES_ROOT, "b")
+    status = ground.drive.status(OWNER)
+    assert (status.files, status.folders - empty.folders, status.bytes) == (1, 1, 5)
+    assert (status.tags, status.edges, status.review, status.trashed) == (3, 2, 0, 1)
+    assert sum(status.jobs.values()) == 1
+    assert status.stored > 0
+    assert status.version
+    assert status.schema > 0
+
+
+def test_gc_frees_what_nobody_needs(ground: Ground) -> None:
+    data = random.Random(1).randbytes(500_000)
+    kept = ground.file("kept", data)
+    ground.file("gone", data[::-1])
+    ground.drive.unlink(OWNER, FILES_ROOT, "gone")
+    ground.drive.gc(OWNER)
+    ground.drive.restore(OWNER, ground.drive.trash(OWNER)[0].id)
+    assert ground.read(ground.at("gone")) == data[::-1]
+    ground.drive.unlink(OWNER, FILES_ROOT, "gone")
+    ground.drive.purge(OWNER, 2**62)
+    ground.drive.gc(OWNER)
+    assert ground.read(kept) == data
+    assert ground.drive.fsck(OWNER, verify=True) == []
+
+
+def test_gc_never_takes_what_is_being_written(ground: Ground) -> None:
+    """Blobs are put before the commit that names them."""
+    stop = threading.Event()
+
+    def sweep() -> None:
+        while not stop.is_set():
+            ground.drive.gc(OWNER)
+
+    sweeper = threading.Thread(target=sweep)
+    sweeper.start()
+    try:
+        for number in range(15):
+            data = random.Random(number).randbytes(50_000)
+            assert ground.read(ground.file(f"{number}", data)) == data
+    finally:
+        stop.set()
+        sweeper.join()
+
+
+def said_of(ground: Ground, file: Node) -> object:
+    drive = ground.drive
+    return drive.node(OWNER, file.id), drive.edges(OWNER, file.file), drive.tags(OWNER), drive.journal(OWNER)
+
+
+def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path) -> None:
+    ground = Ground(open_service(tmp_path / "state", CONFIG), tmp_path / "state")
+    data = random.Random(2).randbytes(200_000)
+    file = ground.file("d/a", data, tags=("x",))
+    job = ground.leased(file)[file.file]
+    ground.drive.finish(file.file, job.lease, Outcome(JobState.TAGGED, (Suggestion("m", 0.9),)))
+    ground.drive.remember("c", "m", "p", ["kept"])
+    before = said_of(ground, file)
+    ground.drive.close()
+    again = Ground(open_service(tmp_path / "state", CONFIG), tmp_path / "state")
+    try:
+        assert said_of(again, file) == before
+        assert again.read(file) == data
+        assert again.drive.remembered("c", "m", "p") == ("kept",)
+        assert again.drive.job(file.file).state == "tagged"
+        assert again.drive.fsck(OWNER, verify=True) == []
+    finally:
+        again.drive.close()
+
+
+def test_many_threads_at_once(ground: Ground) -> None:
+    failed: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            folder = ground.folder(f"t{number}")
+            for turn in range(12):
+                file = ground.file(f"t{number}/f{turn}", f"{number} {turn}".encode(), tags=(f"tag{turn % 3}",))
+                if turn % 4 == 3:
+                    ground.drive.unlink(OWNER, folder.id, f"f{turn}")
+                else:
+                    assert ground.read(file) == f"{number} {turn}".encode()
+        except BaseException as error:  # noqa: BLE001  # told to the test's own thread
+            failed.append(error)
+
+    with listening(ground.drive):
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+    assert ground.drive.status(OWNER).files == 6 * 9
+    assert len(ground.found("tag0,tag1,tag2")) == 54

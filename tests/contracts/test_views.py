@@ -1,0 +1,221 @@
+"""Queries as folders."""
+
+import stat
+
+import pytest
+
+from graphfs.errors import InvalidArgument, NotFound
+from graphfs.model import FILES_ROOT, Node, View
+from tests.contracts.ground import ODD_NAMES, OWNER, Ground
+
+
+@pytest.fixture
+def library(ground: Ground) -> Ground:
+    """A few files with tags."""
+    ground.file("a", tags=("red", "year/2023"))
+    ground.file("b", tags=("red", "year/2024", "Round Thing"))
+    ground.file("c", tags=("blue", "year/2024"))
+    ground.file("d", tags=("blue", "red"))
+    ground.file("e")
+    return ground
+
+
+VIEWS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("red",), "abd"),
+    (("RED",), "abd"),
+    (("red", "blue"), "d"),
+    (("red,blue",), "abcd"),
+    (("red", "-blue"), "ab"),
+    (("red", "+not", "blue"), "ab"),
+    (("year",), "abc"),
+    (("year", "2024"), "bc"),
+    (("red", "year", "2024"), "b"),
+    (("year", "2023..2024"), "abc"),
+    (("year", "2024.."), "bc"),
+    (("year", "+direct"), ""),
+    (("+direct", "year", "2024"), "bc"),
+    (("+untagged",), "e"),
+    (("+all",), "abcde"),
+    (("+all", "-red"), "ce"),
+    (("+recent",), "abcde"),
+    (("round thing",), "b"),
+)
+
+
+def test_what_a_view_lists(library: Ground) -> None:
+    for path, names in VIEWS:
+        assert (path, library.found(*path)) == (path, list(names))
+        view = library.drive.view(OWNER, path)
+        assert (view.path, view.complete, view.files) == (path, True, len(names))
+
+
+def test_the_root_lists_no_files_but_the_top_level_tags(library: Ground) -> None:
+    assert library.found() == []
+    facets = library.drive.view_facets(OWNER, ())
+    assert [(facet.name, facet.files) for facet in facets] == [("blue", 2), ("red", 3), ("Round Thing", 1), ("year", 3)]
+    assert all(facet.child for facet in facets)
+    assert {facet.tag for facet in facets} == {tag.id for tag in library.drive.tags(OWNER) if not tag.parent}
+
+
+def test_what_names_nothing_is_not_found(library: Ground) -> None:
+    absent = ["none", "red/none", "none/red", "red,none", "-none", "+nonsense", "year/2024/none", ""]
+    for path in absent:
+        for call in (library.drive.view, library.drive.view_files, library.drive.view_facets):
+            with pytest.raises(NotFound):
+                call(OWNER, path.split("/"))
+    assert len(library.drive.tags(OWNER)) == 6
+
+
+def test_an_operator_waits_for_its_words(library: Ground) -> None:
+    view = library.drive.view(OWNER, ("red", "+not"))
+    assert (view.complete, view.files) == (False, 0)
+    assert library.found("red", "+not") == []
+
+
+def test_what_a_file_put_into_a_view_is_given(library: Ground) -> None:
+    assert library.drive.view(OWNER, ("RED", "year", "2024")).gives == ("red", "year/2024")
+    for path in (("red,blue",), ("red", "-blue"), ("year", "2023..2024"), ("+recent",), ("+untagged",)):
+        assert library.drive.view(OWNER, path).gives == ()
+
+
+def test_the_tag_of_a_view(library: Ground) -> None:
+    view = library.drive.view(OWNER, ("red", "year"))
+    assert view.tag is not None
+    assert (view.tag.path, view.child) == ("year", False)
+    view = library.drive.view(OWNER, ("year", "2024"))
+    assert view.tag is not None
+    assert (view.tag.path, view.child) == ("year/2024", True)
+    assert library.drive.view(OWNER, ("red",)).child
+    assert library.drive.view(OWNER, ("red,blue",)).tag is None
+
+
+def test_an_entry_is_an_operator_a_tag_a_file_or_an_expression(library: Ground) -> None:
+    both = library.file("blue", tags=("red",))
+    assert isinstance(library.drive.view_entry(OWNER, ("red",), "+not"), View)
+    assert isinstance(library.drive.view_entry(OWNER, ("red",), "blue"), View)
+    assert isinstance(library.drive.view_entry(OWNER, ("red",), "-blue"), View)
+    file = library.drive.view_entry(OWNER, ("red",), "a")
+    assert isinstance(file, Node)
+    assert file == library.at("a")
+    with pytest.raises(NotFound):
+        library.drive.view_entry(OWNER, ("red",), "c")
+    with pytest.raises(NotFound):
+        library.drive.view_entry(OWNER, ("red",), "none")
+    # A folder of the same name keeps it; the file is found under its other name.
+    (other,) = [entry.name for entry in library.drive.view_files(OWNER, ("red",)) if entry.node.id == both.id]
+    assert other != "blue"
+    found = library.drive.view_entry(OWNER, ("red",), other)
+    assert isinstance(found, Node)
+    assert found.id == both.id
+
+
+def test_equal_names_are_told_apart_and_stay_so(ground: Ground) -> None:
+    first = ground.file("one/report.txt", tags=("x",))
+    second = ground.file("two/report.txt", tags=("x",))
+    names = {entry.node.id: entry.name for entry in ground.drive.view_files(OWNER, ("x",))}
+    assert names[first.id] == "report.txt"
+    assert names[second.id].startswith("report~")
+    assert names[second.id].endswith(".txt")
+    for node in (first, second):
+        found = ground.drive.view_entry(OWNER, ("x",), names[node.id])
+        assert isinstance(found, Node)
+        assert found.id == node.id
+    # The form with the id goes on resolving when it is no longer needed.
+    ground.drive.unlink(OWNER, ground.at("one").id, "report.txt")
+    assert ground.found("x") == ["report.txt"]
+    found = ground.drive.view_entry(OWNER, ("x",), names[second.id])
+    assert isinstance(found, Node)
+    assert found.id == second.id
+
+
+def test_a_view_is_listed_in_parts(ground: Ground) -> None:
+    for number in range(10):
+        ground.file(f"d{number % 3}/same", tags=("x",)) if number < 3 else ground.file(f"f{number}", tags=("x",))
+    whole = ground.drive.view_files(OWNER, ("x",))
+    assert [entry.node.file for entry in whole] == sorted(entry.node.file for entry in whole)
+    parts = []
+    after = 0
+    while part := ground.drive.view_files(OWNER, ("x",), after, 3):
+        assert len(part) <= 3
+        parts += part
+        after = part[-1].node.file
+    assert parts == whole
+    assert len({entry.name for entry in whole}) == 10
+
+
+def test_facets_narrow_the_set(library: Ground) -> None:
+    facets = {facet.name: (facet.files, facet.child) for facet in library.drive.view_facets(OWNER, ("year",))}
+    assert facets == {
+        "2023": (1, True),
+        "2024": (2, True),
+        "red": (2, False),
+        "blue": (1, False),
+        "Round Thing": (1, False),
+    }
+    # Too few files to narrow, or too deep: only children.
+    assert library.drive.view_facets(OWNER, ("Round Thing",)) == []
+    assert [facet.name for facet in library.drive.view_facets(OWNER, ("red", "blue", "year"))] == []
+
+
+def test_files_of_any_name_are_listed(ground: Ground) -> None:
+    for name in ODD_NAMES:
+        ground.file(name, tags=("x",))
+    listed = {entry.node.id: entry.name for entry in ground.drive.view_files(OWNER, ("x",))}
+    for name in ODD_NAMES:
+        node = ground.at(name)
+        found = ground.drive.view_entry(OWNER, ("x",), listed[node.id])
+        assert isinstance(found, Node)
+        assert found.id == node.id
+
+
+def test_views_follow_the_tree(ground: Ground) -> None:
+    file = ground.file("a", tags=("x",))
+    before = ground.drive.view(OWNER, ("x",)).changed
+    ground.drive.rename(OWNER, FILES_ROOT, "a", ground.folder("d").id, "b")
+    assert ground.found("x") == ["b"]
+    bin_ = ground.drive.create(OWNER, 1, f".Trash-{OWNER.uid}", stat.S_IFDIR | 0o700)
+    ground.drive.rename(OWNER, ground.at("d").id, "b", bin_.id, "b")
+    assert ground.found("x") == []
+    assert ground.found("+all") == []
+    ground.drive.rename(OWNER, bin_.id, "b", FILES_ROOT, "b")
+    assert ground.found("x") == ["b"]
+    ground.drive.change_tags(OWNER, [file.file], [], ["x"])
+    assert ground.drive.view(OWNER, ("x",)).changed > before
+
+
+def test_special_files_and_folders_are_in_no_view(ground: Ground) -> None:
+    ground.folder("d")
+    ground.drive.create(OWNER, FILES_ROOT, "fifo", stat.S_IFIFO | 0o600)
+    ground.drive.create(OWNER, FILES_ROOT, "link", stat.S_IFLNK | 0o777, target="x")
+    assert ground.found("+all") == ground.found("+untagged") == []
+
+
+FOUND = {
+    "red": "abd",
+    "red blue": "d",
+    "red,blue": "abcd",
+    "red -blue": "ab",
+    "-(red,blue) +all": "e",
+    "year/2024": "bc",
+    "year/2023..2024 -blue": "ab",
+    '"round thing"': "b",
+    "+untagged": "e",
+    "+all": "abcde",
+}
+
+
+def test_find(library: Ground) -> None:
+    for query, names in FOUND.items():
+        assert (query, [entry.name for entry in library.drive.find(OWNER, query)]) == (query, list(names))
+        first = library.drive.find(OWNER, query, limit=1)
+        rest = library.drive.find(OWNER, query, after=first[0].node.file)
+        assert [entry.name for entry in first + rest] == list(names)
+
+
+def test_queries_that_are_none(library: Ground) -> None:
+    for query in ("", "(", "red)", '"red', "+nonsense", "year/2024..2023"):
+        with pytest.raises(InvalidArgument, match="."):
+            library.drive.find(OWNER, query)
+    for query in ("none", "red none", "red,", "year/none"):
+        with pytest.raises(NotFound, match="."):
+            library.drive.find(OWNER, query)
