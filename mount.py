@@ -1,7 +1,8 @@
-"""The doorway: `python mount.py DIR` mounts the drive. Arguments, configuration, composition, mount; nothing else is decided here.
+"""The doorway: `python mount.py DIR` mounts the drive. Arguments, configuration, composition, mount; nothing else is
+decided here.
 
-In embedded mode the service, its HTTP server and the mount are one process, with a tagger beside it; with `--server` the mount
-is a client of a server elsewhere.
+In embedded mode the service, its HTTP server and the mount are one process, with a tagger beside it; with `--server`
+the mount is a client of a server elsewhere.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from gateway.app import Server, run_in_thread, token_of
 from gateway.service import open_service
 from graphfs.api import Drive
 from graphfs.client import connect
+from graphfs.client.drive import SOCKET
 from graphfs.config import Config, load
 from graphfs.errors import DriveError
 from graphfs.fuse.binding import choose, serve
@@ -44,7 +46,9 @@ GRACE = 5.0
 """Seconds for which open files may still be used after a signal asked for the end."""
 STATUS = {"unavailable": 3, "access_denied": 4, "busy": 5, "invalid": 2, "not_empty": 6, "not_a_folder": 6}
 """Exit status by the code of the error, for scripts; docs/mounting.md explains them. Anything else is 1."""
-LINES_SHOWN = 5
+SWITCH = 0.0005
+"""Seconds after which a thread that computes lets another one run: a request of the kernel does not wait for the
+tagger's."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ class Mount:
             # The bindings' C code would keep the main thread from handling signals.
             serving = threading.Thread(target=self._serve, args=(volume, address), name="kernel", daemon=True)
             serving.start()
-            self._wait(serving, volume)
+            self._wait(serving)
         log.info("the drive on %s is closed", self._plan.mount_point)
         return self._result()
 
@@ -144,14 +148,7 @@ class Mount:
     def _compose(self) -> tuple[FileSystem, str]:
         """The volume and the address of its API."""
         plan = self._plan
-        if plan.server:
-            drive: Drive = connect(plan.server)
-            address = plan.server
-        else:
-            service = open_service(plan.state, plan.config)
-            drive = service
-            address = self._serve_http(service)
-        self._stack.callback(drive.close)
+        drive, address = self._open()
         staging = plan.state / "staging"
         staging.mkdir(mode=0o700, exist_ok=True)
         recovered = recover(drive, staging)
@@ -178,10 +175,16 @@ class Mount:
             self._tagger = self._make_tagger(address)
         return volume, address
 
+    def _open(self) -> tuple[Drive, str]:
+        plan = self._plan
+        drive: Drive = connect(plan.server) if plan.server else open_service(plan.state, plan.config)
+        self._stack.callback(drive.close)
+        return drive, plan.server or self._serve_http(drive)
+
     def _serve_http(self, drive: Drive) -> str:
         """Serves the drive for the command line, the web page and the tagger; the address of its socket."""
         plan, settings = self._plan, self._plan.config.server
-        socket = plan.state / (settings.socket or "run/api.sock")
+        socket = plan.state / (settings.socket or SOCKET)
         addresses = [f"unix:{socket}"]
         if settings.port is not None:
             addresses.append(f"{settings.host}:{settings.port}")
@@ -195,7 +198,9 @@ class Mount:
         if plan.config_file is not None:
             command += ["--config", str(plan.config_file)]
         path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
-        tagger = Supervisor(command, plan.state / "logs" / "tagger.log", {**os.environ, "PYTHONPATH": path})
+        tagger = Supervisor(
+            "the tagger", command, plan.state / "logs" / "tagger.log", {**os.environ, "PYTHONPATH": path}
+        )
         self._stack.callback(tagger.stop)
         return tagger
 
@@ -207,13 +212,13 @@ class Mount:
             serve(plan.binding, volume, str(plan.mount_point), plan.options, lambda: self._mounted(address))
         except BaseException as error:  # told by the main thread, which waits for it
             self._failure = error
-            log.error("the binding %s failed", plan.binding, exc_info=error)
+            log.exception("the binding %s failed", plan.binding)
         finally:
             self._ended = True
             self._changed.set()
 
     def _mounted(self, address: str) -> None:
-        """On a thread of its own, while the kernel is being answered: the drive is there when it answers through the kernel."""
+        """On a thread of its own, while the kernel is answered: the drive is there once it answers through it."""
         plan = self._plan
         try:
             os.stat(plan.mount_point / "files")
@@ -238,8 +243,9 @@ class Mount:
         self._signalled = True
         self._changed.set()
 
-    def _wait(self, serving: threading.Thread, volume: FileSystem) -> None:
-        """Returns when the kernel is served no more: it was unmounted, or a signal came and open files had their time."""
+    def _wait(self, serving: threading.Thread) -> None:
+        """Returns when the kernel is served no more: it was unmounted, or a signal came and open files had their
+        time."""
         self._changed.wait()
         if self._ended or not self._signalled:
             return
@@ -267,6 +273,7 @@ def _work(plan: Plan, lock: StateLock, *, foreground: bool) -> Callable[[Report]
         _log_to(plan, foreground=foreground)
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        sys.setswitchinterval(SWITCH)
         os.umask(0)  # modes come from the kernel, which has applied the caller's
         return Mount(plan, report).run()
 
@@ -274,14 +281,16 @@ def _work(plan: Plan, lock: StateLock, *, foreground: bool) -> Callable[[Report]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Mounts. 0 when the drive answers (in the foreground: when it was unmounted); else a message and a status of `STATUS`."""
+    """Mounts. 0 when the drive answers (in the foreground: when it was unmounted); else a message and a status of
+    `STATUS`."""
     given = _arguments(arguments)
     try:
         plan = _plan(given)
         lock = StateLock(plan.state, plan.mount_point)
     except DriveError as error:
-        print_message(str(error))
-        return STATUS.get(error.code, 1)
+        status = STATUS.get(error.code, 1)
+        print_message(status, str(error))
+        return status
     work = _work(plan, lock, foreground=given.foreground)
     if given.foreground:
         return in_foreground(work)

@@ -27,8 +27,8 @@ def _has(binding: str) -> bool:
 
 
 def choose(wanted: str) -> str:
-    """The binding for a setting: `auto` takes the best there is, `fusepy` its fork mfusepy where libfuse 3 is. Unavailable, with what to
-    install."""
+    """The binding for a setting: `auto` takes the best there is, `fusepy` its fork mfusepy where libfuse 3 is.
+    Unavailable, with what to install."""
     candidates = {"auto": [EXACT, "mfusepy", "fusepy"], "fusepy": ["mfusepy", "fusepy"]}.get(wanted, [wanted])
     for binding in candidates:
         if _has(binding):
@@ -37,7 +37,8 @@ def choose(wanted: str) -> str:
 
 
 def serve(binding: str, volume: Volume, mount_point: str, options: MountOptions, mounted: Callable[[], None]) -> None:
-    """Mounts and answers the kernel until the drive is unmounted (see `exact.serve`, `bridges.serve`). Imports only what is used."""
+    """Mounts and answers the kernel until the drive is unmounted (see `exact.serve`, `bridges.serve`). Imports only
+    what is used."""
     if binding == EXACT:
         importlib.import_module("graphfs.fuse.exact").serve(volume, mount_point, options, mounted)
     else:

@@ -1,8 +1,9 @@
-"""From libfuse's C calls to `PathOperations`, for fusepy and for mfusepy: what their own bridges lose is kept, what is slow there is not.
+"""From libfuse's C calls to `PathOperations`, for fusepy and for mfusepy: what their own bridges lose is kept, what is
+slow there is not.
 
-Both libraries turn an exception that is not an OSError into EINVAL, create without flags, and set a stat field by field; mfusepy
-drops rename flags (EXCHANGE would destroy the target) and the attributes of a listing. Their classes are extended here by
-overriding those methods; the rest is theirs. ctypes structures stay in this module.
+Both libraries turn an exception that is not an OSError into EINVAL, create without flags, and set a stat field by
+field; mfusepy drops rename flags (EXCHANGE would destroy the target) and the attributes of a listing. Their classes are
+extended here by overriding those methods; the rest is theirs. ctypes structures stay in this module.
 """
 
 import codecs
@@ -79,8 +80,8 @@ class StatPacker:
     def fill(self, target: Any, found: Attributes) -> None:
         """Writes what `found` says into a C stat (a pointer or a structure)."""
         values = (
-            found.id, found.mode, found.links, found.uid, found.gid, found.rdev, found.size, (found.stored + 511) >> 9, 4096,
-            *divmod(found.atime, SECOND), *divmod(found.mtime, SECOND), *divmod(found.ctime, SECOND),
+            found.id, found.mode, found.links, found.uid, found.gid, found.rdev, found.size, (found.stored + 511) >> 9,
+            4096, *divmod(found.atime, SECOND), *divmod(found.mtime, SECOND), *divmod(found.ctime, SECOND),
         )  # fmt: skip
         ctypes.memmove(target, self._pack(*self._arrange(values)), self.size)
 
@@ -96,7 +97,7 @@ class Seam:
         """The one seam: whatever goes wrong below becomes an errno here."""
         try:
             return function(*arguments) or 0
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # the seam: it becomes an errno
             return -errno_of(error, function.__name__)
 
     def fgetattr(self, path: bytes | None, buffer: Any, info: Any) -> int:
@@ -232,8 +233,9 @@ class ConfiguredOperations(PathOperations):
 
 
 def serve(library: str, volume: Volume, mount_point: str, options: MountOptions, mounted: Callable[[], None]) -> None:
-    """Mounts the volume with `fusepy` or `mfusepy` and answers the kernel until it is unmounted. `mounted` is called on a thread of its
-    own once the mount is there. RuntimeError when the kernel refuses; what libfuse has to say goes to standard error."""
+    """Mounts the volume with `fusepy` or `mfusepy` and answers the kernel until it is unmounted. `mounted` is called on
+    a thread of its own once the mount is there. RuntimeError when the kernel refuses; what libfuse has to say goes to
+    standard error."""
     settings: dict[str, str | bool | float] = {
         **options.common(),
         "use_ino": True,

@@ -19,7 +19,7 @@ class Callers:
         caller = self._known.get(key)
         if caller is None:
             if len(self._known) >= KEPT:
-                self._known.clear()  # processes end; one scan of the living is cheaper than bookkeeping for each request
+                self._known.clear()  # processes end: now and then asking the living again is cheaper than bookkeeping
             caller = self._known[key] = Caller(uid, gid, _groups(pid) if uid and pid else (), pid)
         return caller
 

@@ -1,7 +1,8 @@
 """Paths to node ids, for bindings whose kernel side speaks in paths.
 
-Keeps the names that were looked up, bounded, so that a request costs one question to the volume and not one for each component. The
-cache is told of every change that goes through the mount, and by `Volume.watch` of every other. Safe from any thread.
+Keeps the names that were looked up, bounded, so that a request costs one question to the volume and not one for each
+component. The cache is told of every change that goes through the mount, and by `Volume.watch` of every other. Safe
+from any thread.
 """
 
 import threading
@@ -17,7 +18,8 @@ Name = tuple[int, str]
 
 
 class Dentries:
-    """What each known name leads to. Reading takes no lock; a result is kept only if nothing changed while it was looked up."""
+    """What each known name leads to. Reading takes no lock; a result is kept only if nothing changed while it was
+    looked up."""
 
     def __init__(self, volume: Volume, limit: int = LIMIT) -> None:
         self._volume = volume
@@ -43,7 +45,8 @@ class Dentries:
         return self._names.get(place)
 
     def node(self, caller: Caller, path: str) -> tuple[int, Name | None]:
-        """The node of a path, and the name when it was answered from what is kept (so that a NotFound may be doubted)."""
+        """The node of a path, and the name when it was answered from what is kept (so that a NotFound may be
+        doubted)."""
         if path == "/":
             return SUPER_ROOT, None
         place = self.place(caller, path)

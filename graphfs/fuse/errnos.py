@@ -1,4 +1,5 @@
-"""The table at the kernel's edge: what each error of the closed set is called as an errno, and the one place that decides it.
+"""The table at the kernel's edge: what each error of the closed set is called as an errno, and the one place that
+decides it.
 
 Not the place for messages: the kernel carries a number only.
 """
@@ -39,7 +40,8 @@ ERRNOS: dict[str, int] = {
 
 
 def errno_of(error: BaseException, operation: str) -> int:
-    """The errno that answers `operation` when it ended so. Whatever is not of the closed set is a fault of ours: EIO, logged once here."""
+    """The errno that answers `operation` when it ended so. Whatever is not of the closed set is a fault of ours: EIO,
+    logged once here."""
     if isinstance(error, DriveError):
         number = ERRNOS.get(error.code, errno.EIO)
         if number == errno.EIO:

@@ -1,8 +1,9 @@
-"""The exact binding: pyfuse3, libfuse 3's low-level API. Node ids go through as they are, so one file has one id for all its names.
+"""The exact binding: pyfuse3, libfuse 3's low-level API. Node ids go through as they are, so one file has one id for
+all its names.
 
-Short calls are answered on the event loop itself (a hand-off to a thread costs more than the call); calls that may wait go
-to threads. No order is lost by that: the kernel lets a second request of one descriptor depend on a first only once the first was
-answered, and the answer is given after the thread is done.
+Short calls are answered on the event loop itself (a hand-off to a thread costs more than the call); calls that may wait
+go to threads. No order is lost by that: the kernel lets a second request of one descriptor depend on a first only once
+the first was answered, and the answer is given after the thread is done.
 """
 
 import errno
@@ -46,7 +47,7 @@ def _short(call: Callable[..., Any]) -> Handler:
             if self.remote:
                 return await self.on_thread(call, self, *arguments)
             return call(self, *arguments)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # the seam: it becomes an errno
             raise pyfuse3.FUSEError(errno_of(error, name)) from None
 
     return handler
@@ -61,14 +62,15 @@ def _long(call: Callable[..., Any]) -> Handler:
             if self.remote or self.cost(name, subject) is not _SHORT:
                 return await self.on_thread(call, self, subject, *arguments)
             return call(self, subject, *arguments)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # the seam: it becomes an errno
             raise pyfuse3.FUSEError(errno_of(error, name)) from None
 
     return handler
 
 
 class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ships stubs for its own names only
-    """What libfuse calls. Every method but `forget` goes through `_short` or `_long`, which let nothing out but an errno."""
+    """What libfuse calls. Every method but `forget` goes through `_short` or `_long`, which let nothing out but an
+    errno."""
 
     supports_dot_lookup = False
     enable_writeback_cache = False
@@ -116,7 +118,7 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
             if node != SUPER_ROOT:
                 try:
                     self._volume.forget(node)
-                except BaseException as error:
+                except BaseException as error:  # noqa: BLE001  # the seam
                     errno_of(error, "forget")  # logged; nobody waits for an answer
 
     def _invalidate(self, invalidation: Invalidation) -> None:
@@ -310,8 +312,9 @@ def _fill(entry: Any, found: Attributes) -> None:
 
 
 def serve(volume: Volume, mount_point: str, options: MountOptions, mounted: Callable[[], None]) -> None:
-    """Mounts the volume and answers the kernel until it is unmounted. `mounted` is called on a thread of its own once the mount is
-    there. RuntimeError when the kernel refuses; what libfuse has to say goes to standard error. The volume is not closed."""
+    """Mounts the volume and answers the kernel until it is unmounted. `mounted` is called on a thread of its own once
+    the mount is there. RuntimeError when the kernel refuses; what libfuse has to say goes to standard error. The volume
+    is not closed."""
     loop = Loop()
     operations = ExactOperations(volume, loop.on_thread)
     pyfuse3.trio = loop

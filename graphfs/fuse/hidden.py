@@ -1,7 +1,8 @@
-"""What libfuse's path API does instead of removing a file that is open: it renames it to `.fuse_hidden...`, and removes that later.
+"""What libfuse's path API does instead of removing a file that is open: it renames it to `.fuse_hidden...`, and removes
+that later.
 
-Kept here so that it means no more than it should: the hidden name is not listed, a tag's entry is not renamed, what ends in
-the trash has its own name, and a file that replaces an open one still takes over its identity.
+Kept here so that it means no more than it should: the hidden name is not listed, a tag's entry is not renamed, what
+ends in the trash has its own name, and a file that replaces an open one still takes over its identity.
 """
 
 import re
@@ -55,7 +56,8 @@ class HiddenNames:
         self._hidden[folder, hidden_name] = _Hidden(node, name, renamed, threading.get_ident(), time.monotonic())
 
     def restore(self, caller: Caller, folder: int, name: str) -> None:
-        """Another file is about to be put where one was hidden just now: puts it back, so that it is replaced and not merely missed."""
+        """Another file is about to be put where one was hidden just now: puts it back, so that it is replaced and not
+        merely missed."""
         now, thread = time.monotonic(), threading.get_ident()
         for place, hidden in list(self._hidden.items()):
             if place[0] != folder or hidden.name != name or hidden.thread != thread or now - hidden.at > AT_ONCE:

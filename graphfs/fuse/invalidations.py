@@ -47,8 +47,6 @@ class Invalidations:
                     return
                 batch, self._waiting = self._waiting, {}
             for invalidation in batch:
-                if self._ended:
-                    return
                 try:
                     self._tell(invalidation)
                 except Exception:  # the thread must outlive one failure: later changes would never be seen

@@ -1,9 +1,9 @@
 """The event loop of the exact binding: one thread that answers the kernel, and threads for what may wait.
 
-pyfuse3 runs on trio, and lets another runtime take its place (its own `pyfuse3.asyncio` does). A general runtime passes through
-its scheduler and epoll for every request, which costs more than answering does; here a task that waits for the kernel polls
-at once, and the scheduler is passed through only when another task is ready. It has what pyfuse3 asks for and no more: it
-is not a runtime for anything else. Figures are in docs/decisions/fuse-loop.md.
+pyfuse3 runs on trio, and lets another runtime take its place (its own `pyfuse3.asyncio` does). A general runtime passes
+through its scheduler and epoll for every request, which costs more than answering does; here a task that waits for the
+kernel polls at once, and the scheduler is passed through only when another task is ready. It has what pyfuse3 asks for
+and no more: it is not a runtime for anything else. Figures are in docs/decisions/fuse-loop.md.
 """
 
 import contextlib
@@ -61,7 +61,8 @@ class Loop:
     # -- for the binding
 
     def run(self, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Runs `main` and every task that it starts to the end. A task's exception ends the waiting of the others, then it is raised."""
+        """Runs `main` and every task that it starts to the end. A task's exception ends the waiting of the others, then
+        it is raised."""
         failure: BaseException | None = None
         self.spawn(main(), "main")
         while self._tasks:
@@ -74,7 +75,7 @@ class Loop:
                 continue
             except StopIteration:
                 pass
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  # raised when all tasks have ended
                 failure = failure or error
                 self.stop()
             self._tasks.discard(task)

@@ -1,7 +1,8 @@
 """The portable binding: paths, for fusepy (libfuse 2) and for mfusepy (libfuse 3), which share their interface.
 
-`PathOperations` is what both call; how they differ, and what they lose of a request, is in `bridges`. What no path interface can do (a
-replaced open file is gone for a moment, a hidden one keeps its folder) is listed in docs/mounting.md.
+`PathOperations` is what both call; how they differ, and what they lose of a request, is in `bridges`. What no path
+interface can do (a replaced open file is gone for a moment, a hidden one keeps its folder) is listed in
+docs/mounting.md.
 """
 
 import os
@@ -21,6 +22,9 @@ from graphfs.vfs.interface import Attributes, DirectoryEntry, Invalidation, Open
 
 REPLACE = {0: Replace.ALLOW, 1: Replace.REFUSE, 2: Replace.EXCHANGE}
 XATTR_MODES = {0: XattrMode.ANY, os.XATTR_CREATE: XattrMode.CREATE, os.XATTR_REPLACE: XattrMode.REPLACE}
+
+SHARED_KEPT = 16384
+"""Files with several names that are remembered."""
 
 Context = Callable[[], tuple[int, int, int]]
 
@@ -87,7 +91,8 @@ class PathOperations:
         return self.dentries.node(caller, path)
 
     def _changed(self, node: int, through: Name) -> None:
-        """A node changed through one name: the kernel, which knows that itself, must not believe what it has under the others."""
+        """A node changed through one name: the kernel, which knows that itself, must not believe what it has under the
+        others."""
         if self.stale is None:
             return
         for place in list(self._shared.get(node, ())):
@@ -98,6 +103,8 @@ class PathOperations:
     def _seen(self, place: Name, found: Attributes) -> None:
         """The kernel is told of a file by this name."""
         if found.links > 1 and not stat.S_ISDIR(found.mode):
+            if len(self._shared) >= SHARED_KEPT:
+                self._shared.clear()  # the kernel then believes what it has for as long as it was told, no longer
             self._shared.setdefault(found.id, set()).add(place)
 
     def _unseen(self, node: int, place: Name) -> None:
@@ -194,9 +201,9 @@ class PathOperations:
         finally:
             self.dentries.forget(*place)
             self.dentries.forget(*new_place)
-        for node, gone in ((moved, place), (victim, new_place)):
-            if node is not None:
-                self._unseen(node, gone)
+        for known, gone in ((moved, place), (victim, new_place)):
+            if known is not None:
+                self._unseen(known, gone)
 
     # -- attributes
 

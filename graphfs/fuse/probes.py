@@ -1,7 +1,7 @@
 """What the kernel and the C library ask of every file as a matter of routine, with its constant answers.
 
-The kernel asks for `security.capability` before every write; `ls -l` asks each file for a security label and an access list,
-and stops asking a drive that says it has none. Neither is kept here, so neither is worth a call.
+The kernel asks for `security.capability` before every write; `ls -l` asks each file for a security label and an access
+list, and stops asking a drive that says it has none. Neither is kept here, so neither is worth a call.
 """
 
 from graphfs.errors import DriveError, NoAttribute, NotSupported

@@ -1,4 +1,5 @@
-"""Going into the background, and telling the one who waits in the foreground how it went. Call it before any thread is started."""
+"""Going into the background, and telling the one who waits in the foreground how it went. Call it before any thread is
+started."""
 
 import json
 import logging
@@ -6,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 
 class Report(Protocol):
@@ -20,26 +21,27 @@ Work = Callable[[Report], int]
 
 
 def in_foreground(work: Work) -> int:
-    """Runs it here. The report goes to standard error."""
-    return work(lambda _, message: print_message(message))
+    """Runs it here. The report is printed."""
+    return work(print_message)
 
 
 def in_background(work: Work, output: Path) -> int:
-    """Runs it in a process of its own session, whose output goes to a file; returns the reported status as soon as there is one."""
+    """Runs it in a process of its own session, whose output goes to a file; returns the reported status as soon as
+    there is one."""
     reader, writer = os.pipe()
     child = os.fork()
-    if child:
-        os.close(writer)
-        os.waitpid(child, 0)
-        return _await(reader, output)
-    os.close(reader)
-    os.setsid()
-    if os.fork():
-        os._exit(0)  # not the session's leader any more: it can get no terminal
-    _run(work, writer, output)
+    if not child:
+        os.close(reader)
+        os.setsid()
+        if os.fork():
+            os._exit(0)  # the session's leader goes: the one that stays can get no terminal
+        _run(work, writer, output)
+    os.close(writer)
+    os.waitpid(child, 0)
+    return _await(reader, output)
 
 
-def _run(work: Work, writer: int, output: Path) -> None:
+def _run(work: Work, writer: int, output: Path) -> NoReturn:
     def report(status: int, message: str) -> None:
         os.write(writer, json.dumps([status, message]).encode())
         os.close(writer)
@@ -69,14 +71,15 @@ def _await(reader: int, output: Path) -> int:
     with os.fdopen(reader, "rb") as pipe:
         said = pipe.read()
     if not said:
-        print_message(f"the drive ended before it answered; see {output.parent}")
+        print_message(1, f"the drive ended before it answered; see {output}")
         return 1
     status, message = json.loads(said)
-    print_message(message)
+    print_message(status, message)
     return int(status)
 
 
-def print_message(message: str) -> None:
-    """To the one who typed the command."""
-    sys.stderr.write(f"graphfs: {message}\n")
-    sys.stderr.flush()
+def print_message(status: int, message: str) -> None:
+    """To the one who typed the command: good news to standard output, bad to standard error."""
+    stream = sys.stderr if status else sys.stdout
+    stream.write(f"graphfs: {message}\n")
+    stream.flush()

@@ -1,4 +1,5 @@
-"""The kernel's table of mounts (proc(5), /proc/self/mountinfo), read without touching what is mounted: a dead drive would not answer."""
+"""The kernel's table of mounts (proc(5), /proc/self/mountinfo), read without touching what is mounted: a dead drive
+would not answer."""
 
 import re
 from collections.abc import Iterator

@@ -19,7 +19,8 @@ IGNORED = frozenset({"defaults", "auto", "noauto", "user", "nofail", "_netdev", 
 
 
 def parse_options(given: Iterable[str]) -> tuple[dict[str, str], bool]:
-    """(settings by dotted name, read-only) of all `-o` arguments, the later one winning. InvalidArgument names what is unknown."""
+    """(settings by dotted name, read-only) of all `-o` arguments, the later one winning. InvalidArgument names what is
+    unknown."""
     settings: dict[str, str] = {}
     read_only = False
     for option in (part.strip() for argument in given for part in argument.split(",")):

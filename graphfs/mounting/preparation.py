@@ -1,4 +1,5 @@
-"""What must be so before a drive can be mounted, with a message for each thing that is not. Cleans up a mount whose process died."""
+"""What must be so before a drive can be mounted, with a message for each thing that is not. Cleans up a mount whose
+process died."""
 
 import errno
 import fcntl
@@ -18,15 +19,16 @@ LOCK = Path("run", "lock")
 """In the state directory."""
 
 
-def unmounter() -> list[str]:
-    """The command that unmounts a FUSE drive, up to the mount point. Unavailable when there is none."""
+def unmounter(*, lazy: bool = False) -> list[str]:
+    """The command that unmounts a FUSE drive, up to the mount point; `lazy`: also one in use, out of sight at once.
+    Unavailable when there is none."""
     for program in ("fusermount3", "fusermount"):
         found = shutil.which(program)
         if found:
-            return [found, "-u"]
+            return [found, "-u", *(["-z"] if lazy else [])]
     found = shutil.which("umount") if os.geteuid() == 0 else None
     if found:
-        return [found]
+        return [found, *(["-l"] if lazy else [])]
     raise Unavailable("fusermount3 is missing: install the package fuse3 (apt install fuse3)")
 
 
@@ -55,8 +57,8 @@ def _others_allowed() -> bool:
 
 
 def prepare_mount_point(path: Path) -> Path:
-    """The folder to mount on, absolute and without symbolic links; made when it is missing, freed of a dead mount. Busy, NotEmpty,
-    NotAFolder, AccessDenied."""
+    """The folder to mount on, absolute and without symbolic links; made when it is missing, freed of a dead mount.
+    Busy, NotEmpty, NotAFolder, AccessDenied."""
     place = Path(os.path.realpath(path))
     try:
         found = place.stat()
@@ -102,9 +104,7 @@ def _described(mounted: Mounted) -> str:
 
 def _clean_up(place: Path) -> None:
     """The process of a mount is dead, the mount is still there: "Transport endpoint is not connected"."""
-    command = unmounter()
-    lazily = "-l" if command[0].endswith("umount") and "fusermount" not in command[0] else "-z"
-    done = subprocess.run([*command, lazily, str(place)], capture_output=True, text=True, check=False)
+    done = subprocess.run([*unmounter(lazy=True), str(place)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise Busy(f"{place} is a mount whose process died, and it cannot be unmounted: {done.stderr.strip()}")
 

@@ -62,7 +62,8 @@ def record_at(mounted: Mounted) -> MountRecord | None:
 
 
 def drive_of(directory: Path) -> MountRecord:
-    """The drive that a directory is in. NotFound when it is in none, or in one whose process left no record for this user."""
+    """The drive that a directory is in. NotFound when it is in none, or in one whose process left no record for this
+    user."""
     path = os.path.realpath(directory)
     mounted = mount_of(path)
     if mounted is None or mounted.type != TYPE:

@@ -1,4 +1,5 @@
-"""Keeps one program running beside the mount: starts it, starts it again when it ends, with growing pauses, and ends it with the mount."""
+"""Keeps one program running beside the mount: starts it, starts it again when it ends, with growing pauses, and ends it
+with the mount."""
 
 import logging
 import subprocess
@@ -22,6 +23,7 @@ class Supervisor:
 
     def __init__(
         self,
+        name: str,
         command: Sequence[str],
         output: Path,
         environment: Mapping[str, str],
@@ -29,6 +31,7 @@ class Supervisor:
         first_pause: float = FIRST_PAUSE,
         steady: float = STEADY,
     ) -> None:
+        self._name = name
         self._command = list(command)
         self._output = output
         self._environment = dict(environment)
@@ -68,7 +71,7 @@ class Supervisor:
                 return
             if time.monotonic() - began >= self._steady:
                 pause = self._first_pause
-            log.warning("%s ended with %s; it is started again in %.0f s", self._command[-1], status, pause)
+            log.warning("%s ended with %s; it is started again in %.0f s", self._name, status, pause)
             self._stopping.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -100,6 +103,6 @@ class Supervisor:
         try:
             process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            log.warning("%s did not end within %.0f s and is killed", self._command[-1], PATIENCE)
+            log.warning("%s did not end within %.0f s and is killed", self._name, PATIENCE)
             process.kill()
             process.wait()

@@ -27,8 +27,8 @@ class User(Struct, frozen=True):
 
 
 def unmount(directory: Path, *, lazy: bool = False, patience: float = PATIENCE) -> None:
-    """Unmounts the drive on `directory` and returns when its process has ended: what was acknowledged is durable, and its state
-    directory is free. `lazy` takes it out of sight at once; its process then ends with the last open file.
+    """Unmounts the drive on `directory` and returns when its process has ended: what was acknowledged is durable, and
+    its state directory is free. `lazy` takes it out of sight at once; its process then ends with the last open file.
 
     NotFound (no drive there), Busy (who uses it is in the message), Unavailable (it did not end in time).
     """
@@ -52,10 +52,7 @@ def unmount(directory: Path, *, lazy: bool = False, patience: float = PATIENCE) 
 
 def detach(place: str, *, lazy: bool) -> None:
     """Takes a mount out of the tree. Busy, Unavailable."""
-    command = unmounter()
-    if lazy:
-        command.append("-z" if "fusermount" in command[0] else "-l")
-    done = subprocess.run([*command, place], capture_output=True, text=True, check=False)
+    done = subprocess.run([*unmounter(lazy=lazy), place], capture_output=True, text=True, check=False)
     if done.returncode == 0 or mounted_at(place) is None:
         return
     using = list(users(place))

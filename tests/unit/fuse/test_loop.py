@@ -1,0 +1,134 @@
+"""The event loop of the exact binding: who runs when, what a thread brings back, and how it ends."""
+
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from graphfs.fuse.loop import ClosedResourceError, Loop
+
+
+def run(main: Callable[[Loop], Awaitable[None]]) -> None:
+    loop = Loop()
+
+    async def start() -> None:
+        await main(loop)
+
+    loop.run(start)
+
+
+def test_a_readable_descriptor_is_waited_for() -> None:
+    reader, writer = os.pipe()
+    seen = []
+
+    async def main(loop: Loop) -> None:
+        threading.Thread(target=os.write, args=(writer, b"x")).start()
+        await loop.wait_readable(reader)
+        seen.append(os.read(reader, 1))
+
+    run(main)
+    os.close(reader)
+    os.close(writer)
+    assert seen == [b"x"]
+
+
+def test_a_call_on_a_thread_gives_its_result_and_its_error() -> None:
+    results: list[Any] = []
+
+    async def main(loop: Loop) -> None:
+        results.append(await loop.on_thread(divmod, 7, 2))
+        results.append(await loop.on_thread(threading.get_ident) == threading.get_ident())
+        with pytest.raises(ZeroDivisionError):
+            await loop.on_thread(divmod, 1, 0)
+
+    run(main)
+    assert results == [(3, 1), False]
+
+
+def test_while_one_task_waits_for_a_thread_another_is_answered() -> None:
+    reader, writer = os.pipe()
+    go, order = threading.Event(), []
+
+    async def slow(loop: Loop) -> None:
+        await loop.on_thread(go.wait, 10)
+        order.append("slow")
+        loop.stop()
+
+    async def kernel(loop: Loop) -> None:
+        await loop.wait_readable(reader)
+        order.append("kernel")
+        go.set()
+        os.read(reader, 1)
+        with pytest.raises(ClosedResourceError):
+            await loop.wait_readable(reader)
+
+    async def main(loop: Loop) -> None:
+        async with loop.open_nursery() as nursery:
+            nursery.start_soon(slow, loop)
+            nursery.start_soon(kernel, loop)
+            os.write(writer, b"x")
+
+    run(main)
+    os.close(reader)
+    os.close(writer)
+    assert order == ["kernel", "slow"]
+
+
+def test_a_lock_lets_one_through_at_a_time_in_turn() -> None:
+    order: list[str] = []
+
+    async def worker(loop: Loop, lock: Any, name: str) -> None:
+        async with lock:
+            order.append(f"{name} in")
+            await loop.on_thread(int)
+            order.append(f"{name} out")
+
+    async def main(loop: Loop) -> None:
+        lock = loop.Lock()
+        async with loop.open_nursery() as nursery:
+            for name in "abc":
+                nursery.start_soon(worker, loop, lock, name)
+
+    run(main)
+    assert order == ["a in", "a out", "b in", "b out", "c in", "c out"]
+
+
+def test_a_task_that_fails_ends_the_others_and_is_raised() -> None:
+    reader, writer = os.pipe()
+    ended = []
+
+    async def waits(loop: Loop) -> None:
+        try:
+            await loop.wait_readable(reader)
+        except ClosedResourceError:
+            ended.append("waits")
+
+    async def fails(loop: Loop) -> None:
+        await loop.on_thread(int)
+        raise ValueError("x")
+
+    async def main(loop: Loop) -> None:
+        async with loop.open_nursery() as nursery:
+            nursery.start_soon(waits, loop)
+            nursery.start_soon(fails, loop)
+
+    with pytest.raises(ValueError, match="x"):
+        run(main)
+    os.close(reader)
+    os.close(writer)
+    assert ended == ["waits"]
+
+
+def test_a_stop_from_another_thread_ends_the_waiting() -> None:
+    reader, writer = os.pipe()
+
+    async def main(loop: Loop) -> None:
+        threading.Thread(target=loop.stop).start()
+        with pytest.raises(ClosedResourceError):
+            await loop.wait_readable(reader)
+
+    run(main)
+    os.close(reader)
+    os.close(writer)
