@@ -1,0 +1,134 @@
+"""The large model behind an OpenAI-compatible endpoint, through LlamaIndex. Foreign errors end here, as one of
+`tagger.suggest.failure`.
+
+Importing this module imports LlamaIndex (3 s, 120 MB): only where an endpoint is configured.
+"""
+
+import email.utils
+import ipaddress
+import time
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import httpx
+import openai
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.llms.openai_like import OpenAILike
+
+from tagger.suggest.failure import ModelUnavailable
+
+Rung = Literal["json_schema", "json_object", "plain"]
+RUNGS: tuple[Rung, ...] = ("json_schema", "json_object", "plain")
+_LONGEST_WAIT = 3600.0
+_PAUSE = 300.0
+
+
+class Unsupported(Exception):
+    """The endpoint refuses this way of asking for structure: go a rung down."""
+
+
+class Endpoint:
+    """One endpoint and model. Makes no second attempt by itself: the queue does."""
+
+    def __init__(
+        self, base_url: str, model: str, key: str, *, timeout: float, max_tokens: int, temperature: float
+    ) -> None:
+        self.model = model
+        self.local = is_local(base_url)
+        self._http = httpx.Client(timeout=httpx.Timeout(timeout, connect=min(10.0, timeout)))
+        self._llm = OpenAILike(
+            model=model,
+            api_base=base_url,
+            api_key=key or "none",
+            is_chat_model=True,
+            timeout=timeout,
+            max_retries=0,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            context_window=32_768,
+            http_client=self._http,
+        )
+
+    def ask(self, system: str, user: str, rung: Rung, schema: dict[str, Any]) -> tuple[str, int]:
+        """The answer's text and the tokens it cost in all (0: not said). ModelUnavailable, Unsupported."""
+        wanted: dict[str, Any] = {}
+        if rung == "json_schema":
+            form = {"name": "tags", "schema": schema, "strict": True}
+            wanted["response_format"] = {"type": "json_schema", "json_schema": form}
+        elif rung == "json_object":
+            wanted["response_format"] = {"type": "json_object"}
+        messages = [
+            ChatMessage(role=MessageRole.SYSTEM, content=system),
+            ChatMessage(role=MessageRole.USER, content=user),
+        ]
+        try:
+            response = self._llm.chat(messages, **wanted)
+        except openai.APIStatusError as error:
+            raise _of_status(error, rung) from error
+        except openai.APITimeoutError as error:
+            raise ModelUnavailable("the model did not answer in time") from error
+        except (
+            openai.APIError,
+            openai.OpenAIError,
+            httpx.HTTPError,
+            ValueError,
+            AttributeError,
+            TypeError,
+            IndexError,
+        ) as error:
+            # a connection that breaks in the middle, and bodies that are no completion: the library has no one name
+            # for them
+            raise ModelUnavailable(f"the endpoint's answer broke off or is none ({type(error).__name__})") from error
+        return response.message.content or "", _tokens(response.raw)
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self._http.close()
+
+
+def _tokens(raw: Any) -> int:
+    usage = raw.get("usage") if isinstance(raw, dict) else getattr(raw, "usage", None)
+    total = usage.get("total_tokens") if isinstance(usage, dict) else getattr(usage, "total_tokens", 0)
+    return int(total or 0)
+
+
+def _of_status(error: openai.APIStatusError, rung: Rung) -> Exception:
+    """What a refusal means: for this way of asking, for now, or until somebody mends it."""
+    status = error.status_code
+    if status in {400, 415, 422, 501} and rung != "plain":
+        return Unsupported(f"{status} for {rung}")
+    if status in {401, 403}:
+        return ModelUnavailable(f"the endpoint refuses the key ({status})", seconds=_PAUSE, stands=True)
+    if status == 404:
+        return ModelUnavailable("the endpoint does not know this address or model (404)", seconds=_PAUSE, stands=True)
+    if status == 402:
+        return ModelUnavailable("the endpoint wants to be paid (402)", seconds=_PAUSE, stands=True)
+    return ModelUnavailable(
+        f"the endpoint answered {status}", seconds=retry_after(error.response.headers.get("retry-after"))
+    )
+
+
+def retry_after(value: str | None, now: float | None = None) -> float | None:
+    """Seconds of a Retry-After header (a number, or an HTTP date); None when it says nothing usable. At most an
+    hour."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - (time.time() if now is None else now)
+        except (ValueError, TypeError):
+            return None
+    return min(_LONGEST_WAIT, max(0.0, seconds)) if seconds == seconds else None
+
+
+def is_local(base_url: str) -> bool:
+    """Whether an endpoint is on this machine: what is sent there does not leave it."""
+    host = urlsplit(base_url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,141 @@
+"""The tags that exist, as something to choose from: which are named in a text, which are near to its meaning."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from graphfs.model import Tag
+from graphfs.names import fold
+from tagger.suggest.encoder import Encoder, Vectors
+from tagger.suggest.facts import is_factual
+
+_WORD = re.compile(r"[^\W_]+(?:['’+#-][^\W_]*)*", re.UNICODE)
+_DENSE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\u0e00-\u0e7f\uac00-\ud7af]")
+_LONGEST = 4
+"""Words of a name that are looked for as one phrase."""
+
+
+class Named(NamedTuple):
+    """A tag whose name (or alias) stands in a text."""
+
+    tag: str
+    words: str
+    times: int
+    in_title: bool
+
+
+class Near(NamedTuple):
+    """A tag and how near its name is to what a text means (cosine)."""
+
+    tag: str
+    cosine: float
+
+
+def topical(tags: Iterable[Tag], within: Sequence[str] = ()) -> list[Tag]:
+    """The tags that are about something: not the rules' own; when `within` is given, these and those below them."""
+    roots = tuple(fold(path) for path in within)
+    found = [tag for tag in tags if not is_factual(tag.path)]
+    if not roots:
+        return found
+    return [
+        tag for tag in found if any(fold(tag.path) == root or fold(tag.path).startswith(f"{root}/") for root in roots)
+    ]
+
+
+def singular(word: str) -> str:
+    """A word without an English plural's ending: `recipes` and `recipe` are one tag."""
+    if len(word) > 4 and word.endswith("ies"):
+        return f"{word[:-3]}y"
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+def key_of(name: str) -> str:
+    """The form in which a name is compared: folded, words apart, singular."""
+    return " ".join(singular(word) for word in _WORD.findall(fold(name).replace("-", " ").replace("_", " ")))
+
+
+class Vocabulary:
+    """Remembers the vectors of names; one name is embedded once. Not for several threads at once."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._vectors: dict[str, Vectors] = {}
+        self._tags: tuple[Tag, ...] | None = None
+        self._paths: list[str] = []
+        self._matrix: Vectors = np.zeros((0, 1), dtype=np.float32)
+        self._names: dict[str, str] = {}
+        self._dense: list[tuple[str, str]] = []
+
+    def use(self, tags: tuple[Tag, ...]) -> None:
+        """Sets the tags that exist now; costs nothing when they are the same as before."""
+        if tags is self._tags:
+            return
+        self._tags = tags
+        chosen = topical(tags)
+        paths = [tag.path for tag in chosen]
+        self._names, self._dense = {}, []
+        for tag in chosen:
+            for name in (tag.path.rpartition("/")[2], *tag.aliases):
+                if _DENSE.search(name):
+                    self._dense.append((fold(name), tag.path))
+                elif key := key_of(name):
+                    self._names.setdefault(key, tag.path)
+        if paths == self._paths:
+            return
+        self._paths = paths
+        missing = [path for path in paths if path not in self._vectors]
+        for path, vector in zip(missing, self._encoder.embed([_spoken(path) for path in missing]), strict=True):
+            self._vectors[path] = vector
+        self._matrix = (
+            np.stack([self._vectors[path] for path in paths]) if paths else np.zeros((0, 1), dtype=np.float32)
+        )
+
+    def exact(self, name: str) -> str:
+        """The path of the tag with this name or alias, in another case or number too; '' when there is none."""
+        folded = fold(name)
+        for dense, path in self._dense:
+            if dense == folded:
+                return path
+        return self._names.get(key_of(name), "")
+
+    def named(self, title: str, text: str) -> list[Named]:
+        """The tags whose names stand in the title or the text."""
+        found = self._count(text)
+        titled = self._count(title)
+        return [
+            Named(path, words, found.get((path, words), 0) + titled.get((path, words), 0), (path, words) in titled)
+            for path, words in dict.fromkeys([*titled, *found])
+        ]
+
+    def _count(self, text: str) -> Counter[tuple[str, str]]:
+        counts: Counter[tuple[str, str]] = Counter()
+        words = [singular(word) for word in _WORD.findall(fold(text).replace("-", " ").replace("_", " "))]
+        for start in range(len(words)):
+            for size in range(1, min(_LONGEST, len(words) - start) + 1):
+                key = words[start] if size == 1 else " ".join(words[start : start + size])
+                path = self._names.get(key)
+                if path is not None:
+                    counts[path, key] += 1
+        folded = fold(text)
+        for name, path in self._dense:
+            if times := folded.count(name):
+                counts[path, name] += times
+        return counts
+
+    def near(self, vectors: Vectors) -> list[Near]:
+        """All topical tags by their greatest cosine with any of the vectors, the nearest first."""
+        if not self._paths or not len(vectors):
+            return []
+        cosines = (self._matrix @ vectors.T).max(axis=1)
+        order = np.argsort(-cosines)
+        return [Near(self._paths[i], float(cosines[i])) for i in order]
+
+
+def _spoken(path: str) -> str:
+    """A tag's path as words: `project/apollo-13` as `project apollo 13`."""
+    return re.sub(r"[/_-]+", " ", path)
