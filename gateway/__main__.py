@@ -6,6 +6,7 @@ It only composes: arguments, settings, the service, the server, and the signals 
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -13,14 +14,19 @@ from pathlib import Path
 
 from gateway.app import run_in_thread, token_of
 from gateway.service import open_service
-from graphfs.config import load
+from graphfs.config import for_drive
 from graphfs.errors import DriveError
 
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m gateway", description="Serves a drive over HTTP.")
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="the drive's state directory")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings (default: those of the project)")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings (default: config.yaml in the state directory, if there is one)",
+    )
     parser.add_argument(
         "--listen",
         action="append",
@@ -40,9 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        config = load(given.config)
-        logging.basicConfig(level=config.log.level.upper(), format="%(asctime)s %(name)s %(levelname)s %(message)s")
         state: Path = given.state.expanduser().absolute()
+        config = for_drive(state, given.config, os.environ)
+        logging.basicConfig(level=config.log.level.upper(), format="%(asctime)s %(name)s %(levelname)s %(message)s")
         listen: list[str] = given.listen or []
         if not listen:
             if config.server.socket:

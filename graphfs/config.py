@@ -19,6 +19,8 @@ import yaml
 from graphfs.errors import InvalidArgument
 
 PREFIX = "GRAPHFS_"
+FILE_NAME = "config.yaml"
+"""The configuration file of a state directory."""
 ARGUMENTS = frozenset({"GRAPHFS_CONFIG", "GRAPHFS_STATE", "GRAPHFS_SERVER"})
 """Environment variables that stand for arguments of the commands (--config, --state, --server), not for settings."""
 
@@ -178,6 +180,18 @@ def load(
     if problems:
         raise InvalidArgument("\n".join(problems))
     return _build(Config, values)
+
+
+def for_drive(
+    state: Path,
+    file: Path | None,
+    environment: Mapping[str, str],
+    options: Mapping[str, str] | None = None,
+) -> Config:
+    """What every edge asks: `load` with the file that was named, else the state directory's config.yaml if it has one."""
+    if file is None and (state / FILE_NAME).exists():
+        file = state / FILE_NAME
+    return load(file, environment, options)
 
 
 def as_yaml(config: Config) -> str:

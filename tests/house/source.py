@@ -35,11 +35,13 @@ def tree(path: Path) -> ast.Module:
 
 
 def imports(path: Path) -> set[str]:
-    """The top-level names a file imports."""
+    """The modules a file imports, also by name at run time (`importlib.import_module("fuse")`)."""
     found: set[str] = set()
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            found.update(part.value for part in node.args[:1] if isinstance(part, ast.Constant))
     return found

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from graphfs.config import Config, Secret, as_yaml, load
+from graphfs.config import Config, Secret, as_yaml, for_drive, load
 from graphfs.errors import InvalidArgument
 
 
@@ -129,3 +129,13 @@ def test_a_missing_secret_file_is_named(tmp_path: Path) -> None:
 def test_nothing_can_be_changed_after_loading() -> None:
     with pytest.raises(AttributeError):
         Config().tagger.max_tags = 3  # type: ignore[misc]  # that it fails is what is tested
+
+
+def test_a_named_file_goes_before_the_state_directory_s(tmp_path: Path) -> None:
+    assert for_drive(tmp_path, None, {}) == Config()
+    written(tmp_path, "tagger: {max_tags: 7}")
+    assert for_drive(tmp_path, None, {}).tagger.max_tags == 7
+    named = tmp_path / "named.yaml"
+    named.write_text("tagger: {max_tags: 8}")
+    assert for_drive(tmp_path, named, {}).tagger.max_tags == 8
+    assert for_drive(tmp_path, named, {}, {"tagger.max_tags": "9"}).tagger.max_tags == 9
