@@ -1,0 +1,1 @@
+"""Other people's suites over every drive: fsx, stress-ng and pjdfstest. Our own cases are not here."""
