@@ -188,7 +188,7 @@ def for_drive(
     environment: Mapping[str, str],
     options: Mapping[str, str] | None = None,
 ) -> Config:
-    """What every edge asks: `load` with the file that was named, else with config.yaml of the state directory, if any."""
+    """What every edge asks: `load` with the file that was named, else with the state directory's config.yaml."""
     if file is None and (state / FILE_NAME).exists():
         file = state / FILE_NAME
     return load(file, environment, options)
