@@ -152,19 +152,25 @@ class Xattrs(Protocol):
         """NoAttribute when it is not there."""
         ...
 
-    def xattrs(self, caller: Caller, node: int) -> list[str]: ...
+    def xattrs(self, caller: Caller, node: int) -> list[str]:
+        """The names of all there are, in no order."""
+        ...
 
     def set_xattr(self, caller: Caller, node: int, name: str, value: bytes, mode: XattrMode = XattrMode.ANY) -> None:
         """AlreadyExists (CREATE), NoAttribute (REPLACE), TooLarge over 64 KiB."""
         ...
 
-    def remove_xattr(self, caller: Caller, node: int, name: str) -> None: ...
+    def remove_xattr(self, caller: Caller, node: int, name: str) -> None:
+        """Takes it away. NoAttribute when it is not there."""
+        ...
 
 
 class Content(Protocol):
     """Bytes. A file's content changes only as a whole version: readers see the old layout or the new one."""
 
-    def layout(self, caller: Caller, node: int) -> Layout: ...
+    def layout(self, caller: Caller, node: int) -> Layout:
+        """Where the bytes of the newest version are. NotFound."""
+        ...
 
     def read_blob(self, digest: bytes, start: int, length: int) -> bytes:
         """Bytes of a blob (fewer at its end). Verified against its digest when first read. Corrupt, NotFound."""
@@ -354,7 +360,9 @@ class Jobs(Protocol):
         """JSON texts that `remember` kept, or None: the same content is never paid for twice."""
         ...
 
-    def remember(self, content: str, model: str, prompt: str, texts: Sequence[str]) -> None: ...
+    def remember(self, content: str, model: str, prompt: str, texts: Sequence[str]) -> None:
+        """Keeps a model's answers for a content; later ones replace earlier ones."""
+        ...
 
 
 class Events(Protocol):
@@ -375,7 +383,9 @@ class Events(Protocol):
 class Care(Protocol):
     """Looking after a drive."""
 
-    def status(self, caller: Caller) -> Status: ...
+    def status(self, caller: Caller) -> Status:
+        """Counts, sizes and failures, as they are now."""
+        ...
 
     def fsck(self, caller: Caller, *, repair: bool = False, verify: bool = False) -> list[Problem]:
         """Compares bytes, records, tags, jobs and indexes. `verify` also hashes every blob. Empty: they agree."""

@@ -20,7 +20,7 @@ from gateway.store.base import Store
 from gateway.store.sqlite.store import SqliteStore
 from graphfs.config import Config
 from graphfs.errors import DriveError
-from graphfs.model import Caller, Event
+from graphfs.model import Caller, Event, EventKind
 
 _log = logging.getLogger(__name__)
 _FLUSH_EVERY = 5.0
@@ -51,8 +51,15 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart):
             Sweeper("flush", self._flush, _FLUSH_EVERY),
             Sweeper("sweep", self._sweep, settings.sweep_every),
         ]
+        store.on_lost(self._read_anew)
         self._swept = clock()
         self._closed = False
+
+    def _read_anew(self) -> None:
+        """A draft was lost with a full disk: what is kept in memory is read anew."""
+        self.index.load()
+        self._folder_paths.clear()
+        self.publisher.publish(EventKind.RESET)
 
     def _flush(self) -> None:
         """Closed files become durable soon, asked or not."""

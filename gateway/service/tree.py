@@ -313,8 +313,7 @@ class TreePart(Core):
         change.tell(EventKind.NODE, node.id)
 
     def _remember_origin(self, node: int, origin: Origin) -> None:
-        """Kept in memory: an editor saves within seconds, and what a crash forgets here is only whose tags those
-        were."""
+        """Kept in memory: an editor saves within seconds."""
         self._renamed[node] = origin
         self._renamed.move_to_end(node)
         if len(self._renamed) > _ORIGINS:

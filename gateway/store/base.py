@@ -7,21 +7,13 @@ turns.
 Both raise only `graphfs.errors`. Missing rows are None or empty, never an error: the service knows what that means.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from msgspec import Struct
 
 from graphfs.model import Entry, Extent, JobRecord, Layout, Node, Problem
-
-
-class Origin(Struct, frozen=True):
-    """Where a node's name was before its last rename."""
-
-    folder: int
-    name: str
-    at: int
 
 
 class Name(Struct, frozen=True):
@@ -123,7 +115,6 @@ class Reader(Protocol):
         ...
 
     def target(self, node: int) -> str: ...
-    def origin(self, node: int) -> Origin | None: ...
     def by_file(self, file: int) -> Node | None: ...
     def extents(self, node: int) -> tuple[Extent, ...]: ...
     def layout(self, node: int) -> Layout | None:
@@ -195,7 +186,6 @@ class Transaction(Reader, Protocol):
         """(node, atime) pairs."""
         ...
 
-    def set_origin(self, node: int, folder: int, name: str, now: int) -> None: ...
     def add_entry(self, folder: int, name: str, node: int) -> bool:
         """False: the name is taken, nothing happened."""
         ...
@@ -203,6 +193,14 @@ class Transaction(Reader, Protocol):
     def move_entry(self, folder: int, name: str, new_folder: int, new_name: str) -> None: ...
     def point_entry(self, folder: int, name: str, node: int) -> None: ...
     def delete_entry(self, folder: int, name: str) -> None: ...
+    def set_changed(self, node: int, now: int) -> None:
+        """ctime alone."""
+        ...
+
+    def retire(self, node: int, now: int) -> None:
+        """A node that is not a folder has lost its last name: no links, not live, ctime `now`."""
+        ...
+
     def set_live(self, node: int, live: bool) -> list[tuple[int, bool]]:
         """The node and all below it; returns (stable id, live now) of every regular file that changed."""
         ...
@@ -268,7 +266,15 @@ class Store(Reader, Protocol):
 
     schema: int
 
-    def transaction(self) -> AbstractContextManager[Transaction]: ...
+    def transaction(self, *, draft: bool = False) -> AbstractContextManager[Transaction]:
+        """A `draft` is seen by all at once but need not survive the process until the next transaction or `settle`."""
+        ...
+
+    def settle(self) -> None: ...
+    def on_lost(self, forget: Callable[[], None]) -> None:
+        """`forget` is called when a draft could not be kept: what was read of it is wrong."""
+        ...
+
     def flush(self) -> None:
         """What was committed survives a power cut on return."""
         ...

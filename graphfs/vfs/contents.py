@@ -50,6 +50,8 @@ class Handle(Struct, eq=False):
     before anything is written."""
     read: bool = False
     """Whether its reading was noted already."""
+    created: bool = False
+    """Whether it made the file, and nobody was told yet that it stays (`Drive.settle`)."""
     position: int = 0
     """Where its last read ended; the next one probably starts there."""
     known: set[int] = field(default_factory=set)
@@ -96,7 +98,7 @@ class Contents:
 
     # -- opening and closing
 
-    def open(self, node: Node, flags: int, caller: Caller) -> tuple[int, bool]:
+    def open(self, node: Node, flags: int, caller: Caller, *, created: bool = False) -> tuple[int, bool]:
         """A handle, and whether what the kernel has cached of the file still holds."""
         if flags & (os.O_WRONLY | os.O_RDWR) == 0 and flags & os.O_TRUNC:
             flags &= ~os.O_TRUNC  # undefined by POSIX; nothing is lost
@@ -109,7 +111,7 @@ class Contents:
                 raise
             self._background.wake()
         number = next(self._numbers)
-        self._handles[number] = Handle(file, flags, caller)
+        self._handles[number] = Handle(file, flags, caller, created=created)
         return number, keep
 
     def handle(self, number: int) -> Handle | None:
@@ -120,6 +122,9 @@ class Contents:
         if handle.wrote:
             self._commit(handle.file, durable=False)
             handle.wrote = False
+        elif handle.created:
+            self._drive.settle()
+        handle.created = False
 
     def fsync(self, handle: Handle) -> None:
         self._commit(handle.file, durable=True)

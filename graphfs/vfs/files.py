@@ -27,7 +27,7 @@ class FileCalls(NameCalls):
                     node = self._room(folder).create(caller, folder, name, mode)
             else:
                 self._writable(caller, folder)
-                node = self._drive.create(caller, folder, name, mode)
+                node = self._drive.create(caller, folder, name, mode, draft=True)
             flags &= ~os.O_TRUNC
         except AlreadyExists:
             if flags & os.O_EXCL:
@@ -36,7 +36,7 @@ class FileCalls(NameCalls):
             if stat.S_ISDIR(found.mode):
                 raise IsAFolder(name) from None
             return self.open(caller, found.id, flags), self.getattr(caller, found.id)
-        handle, keep = self._contents.open(node, flags, caller)
+        handle, keep = self._contents.open(node, flags, caller, created=True)
         return Opened(handle, keep), self.attributes(node)
 
     def open(self, caller: Caller, node: int, flags: int) -> Opened:

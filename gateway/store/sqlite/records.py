@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gateway.store.base import Name, Origin
+from gateway.store.base import Name
 from graphfs.model import Entry, Extent, Layout, Node
 
 _NODE = (
@@ -66,10 +66,6 @@ class RecordReader:
     def target(self, node: int) -> str:
         rows = self.query("SELECT target FROM node WHERE id = ?", (node,))
         return _decode(rows[0][0] or b"") if rows else ""
-
-    def origin(self, node: int) -> Origin | None:
-        rows = self.query("SELECT was_folder, was_name, was_at FROM node WHERE id = ? AND was_at IS NOT NULL", (node,))
-        return Origin(rows[0][0], _decode(rows[0][1]), rows[0][2]) if rows else None
 
     def by_file(self, file: int) -> Node | None:
         rows = self.query(
@@ -153,7 +149,7 @@ class RecordWriter(RecordReader):
         regular = mode & 0o170000 == 0o100000
         size = len(_encode(target))
         self.db.execute(
-            "INSERT INTO node VALUES(?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, NULL, NULL, NULL)",
+            "INSERT INTO node VALUES(?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?)",
             (
                 node,
                 mode,
@@ -211,10 +207,11 @@ class RecordWriter(RecordReader):
     def set_accessed(self, times: Sequence[tuple[int, int]]) -> None:
         self.db.executemany("UPDATE node SET atime = ? WHERE id = ?", [(when, node) for node, when in times])
 
-    def set_origin(self, node: int, folder: int, name: str, now: int) -> None:
-        self.db.execute(
-            "UPDATE node SET was_folder=?, was_name=?, was_at=? WHERE id=?", (folder, _encode(name), now, node)
-        )
+    def set_changed(self, node: int, now: int) -> None:
+        self.db.execute("UPDATE node SET ctime = ? WHERE id = ?", (now, node))
+
+    def retire(self, node: int, now: int) -> None:
+        self.db.execute("UPDATE node SET links = 0, live = 0, ctime = ? WHERE id = ?", (now, node))
 
     def add_entry(self, folder: int, name: str, node: int) -> bool:
         done = self.db.execute(

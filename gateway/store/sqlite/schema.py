@@ -13,13 +13,12 @@ _FIRST = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
 -- An inode. `file` is the stable id of a regular file, NULL for all else. `live`: reachable under files/.
--- `was_*`: the folder and name it had before its last rename, and when: how a save by backup and rewrite is recognised.
 CREATE TABLE node(
   id INTEGER PRIMARY KEY, mode INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL, rdev INTEGER NOT NULL,
   size INTEGER NOT NULL, stored INTEGER NOT NULL, atime INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT
   NULL,
   links INTEGER NOT NULL, tags INTEGER NOT NULL, version INTEGER NOT NULL, file INTEGER, live INTEGER NOT NULL,
-  arrived INTEGER NOT NULL, target BLOB, was_folder INTEGER, was_name BLOB, was_at INTEGER);
+  arrived INTEGER NOT NULL, target BLOB);
 -- Nearly every file's stable id is its node's id; only those that a safe save exchanged stand in the index.
 CREATE UNIQUE INDEX node_file ON node(file) WHERE file <> id;
 
@@ -127,7 +126,7 @@ def _seed(db: sqlite3.Connection, now: int, uid: int, gid: int) -> None:
     db.execute("INSERT INTO meta VALUES('next_id', ?)", (FIRST_FREE_ID,))
     for node, links, live in ((SUPER_ROOT, 3, 0), (FILES_ROOT, 2, 1)):
         db.execute(
-            "INSERT INTO node VALUES(?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, 0, 0, NULL, ?, ?, NULL, NULL, NULL, NULL)",
+            "INSERT INTO node VALUES(?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, 0, 0, NULL, ?, ?, NULL)",
             (node, 0o40755, uid, gid, now, now, now, links, live, now),
         )
     db.execute("INSERT INTO entry VALUES(?, 1, ?, ?)", (SUPER_ROOT, b"files", FILES_ROOT))

@@ -68,13 +68,19 @@ class SqliteStore(RecordReader, GraphReader, QueueReader):
         self.query = self.database.query  # type: ignore[method-assign]  # a bound method is put in place of one
 
     @contextmanager
-    def transaction(self) -> Iterator[SqliteTransaction]:
-        with self.database.transaction():
+    def transaction(self, *, draft: bool = False) -> Iterator[SqliteTransaction]:
+        with self.database.transaction(draft=draft):
             try:
                 yield self._transaction
             except BaseException:
                 self._transaction.forget_ids()
                 raise
+
+    def on_lost(self, forget: Callable[[], None]) -> None:
+        self.database.lost = forget
+
+    def settle(self) -> None:
+        self.database.settle()
 
     def flush(self) -> None:
         self.database.flush()
@@ -83,7 +89,7 @@ class SqliteStore(RecordReader, GraphReader, QueueReader):
         return bool(self.query("SELECT 1 FROM extent WHERE digest = ? AND inline = 0 LIMIT 1", (digest,)))
 
     def used_digests(self) -> set[bytes]:
-        return {bytes(row[0]) for row in self.query("SELECT DISTINCT digest FROM extent WHERE inline = 0")}
+        return {bytes(row[0]) for row in self.database.scan("SELECT DISTINCT digest FROM extent WHERE inline = 0")}
 
     def sweep_blobs(self) -> int:
         unused = "digest NOT IN (SELECT digest FROM extent WHERE inline = 1)"
@@ -95,7 +101,9 @@ class SqliteStore(RecordReader, GraphReader, QueueReader):
 
     def small_blobs(self) -> Iterator[tuple[bytes, bytes]]:
         after = 0
-        while rows := self.query("SELECT id, digest, data FROM blob WHERE id > ? ORDER BY id LIMIT 500", (after,)):
+        while rows := self.database.scan(
+            "SELECT id, digest, data FROM blob WHERE id > ? ORDER BY id LIMIT 500", (after,)
+        ):
             for _, digest, data in rows:
                 yield bytes(digest), bytes(data)
             after = rows[-1][0]
@@ -108,7 +116,7 @@ class SqliteStore(RecordReader, GraphReader, QueueReader):
         return [row[0] for row in rows]
 
     def totals(self) -> dict[str, int]:
-        row = self.query(
+        row = self.database.scan(
             "SELECT (SELECT count(*) FROM node WHERE live = 1 AND file IS NOT NULL),"
             " (SELECT count(*) FROM node WHERE live = 1 AND mode & 61440 = 16384),"
             " (SELECT ifnull(sum(size), 0) FROM node WHERE live = 1 AND file IS NOT NULL), (SELECT count(*) FROM tag),"
