@@ -103,7 +103,7 @@ def test_no_import_hides_from_the_layers(path: Path) -> None:
 
 def test_an_ignored_type_error_says_which_and_why() -> None:
     """`# type: ignore[code]  # reason`."""
-    pattern = re.compile(r"# type: ignore(?!\[[a-z, -]+\]  # \S)")
+    pattern = re.compile(r"# type: ignore(?!\[[a-z, -]+\] +# \S)")
     found = [
         f"{relative(path)}:{number}"
         for path in python_files()
