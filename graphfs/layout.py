@@ -6,9 +6,12 @@ It knows nothing of blobs but their digests, so it can neither read nor check th
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from graphfs.errors import InvalidArgument
 from graphfs.model import Extent, Layout, Patch
+
+_offset = attrgetter("offset")
 
 
 def apply(layout: Layout, size: int, patches: Iterable[Patch]) -> Layout:
@@ -43,10 +46,6 @@ def slice_layout(layout: Layout, offset: int, length: int) -> tuple[Extent, ...]
     found[0] = _cut_left(found[0], offset)
     found[-1] = _cut_right(found[-1], end)
     return tuple(found)
-
-
-def _offset(extent: Extent) -> int:
-    return extent.offset
 
 
 def _first_behind(extents: Sequence[Extent], offset: int) -> int:

@@ -6,7 +6,9 @@ in `graphfs.vfs.commit`, who opens and closes it in `graphfs.vfs.contents`.
 
 import os
 import time
+from bisect import bisect_right
 from collections.abc import Callable
+from operator import attrgetter
 from threading import RLock
 
 from msgspec import Struct
@@ -18,6 +20,7 @@ from graphfs.model import Caller, Layout, Node
 from graphfs.vfs.overlay import HOLE, STAGED, Frozen, Overlay, Piece, Run, Source, Staged, Stored
 from graphfs.vfs.staging import Record, StagedFile, Staging
 
+_OFFSET = attrgetter("offset")
 LARGEST = 2**63 - 1
 """Sizes are what an off_t holds."""
 
@@ -90,7 +93,8 @@ class OpenFile:
         """Fewer bytes at the end of the file. Corrupt: what is stored is not what was written."""
         for attempt in (1, 2):
             with self.lock:
-                self.refresh()
+                if self.stale:
+                    self.refresh()
                 end = min(offset + size, self.size)
                 if offset >= end:
                     return b""
@@ -121,9 +125,15 @@ class OpenFile:
         return parts
 
     def _base_parts(self, offset: int, end: int) -> list[Part]:
+        base = self.base()
+        index = bisect_right(base.extents, offset, key=_OFFSET) - 1
+        if index >= 0:
+            extent = base.extents[index]
+            if end <= extent.offset + extent.length:  # all in one blob, by far the most frequent
+                return [(end - offset, extent.start + offset - extent.offset, extent.digest)]
         parts: list[Part] = []
         position = offset
-        for extent in slice_layout(self.base(), offset, end - offset):
+        for extent in slice_layout(base, offset, end - offset):
             if extent.offset > position:
                 parts.append(bytes(extent.offset - position))
             parts.append((extent.length, extent.start, extent.digest))
