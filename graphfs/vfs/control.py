@@ -15,7 +15,7 @@ import msgspec
 
 from graphfs.api import Care, Tags, Tree
 from graphfs.errors import IsAFolder, NoAttribute, NotAFolder, NotFound, NotPermitted
-from graphfs.model import SUPER_ROOT, Caller, JournalEntry, Node, Replace
+from graphfs.model import SUPER_ROOT, Caller, Event, JournalEntry, Node, Replace
 from graphfs.vfs.interface import Attributes, DirectoryEntry, Invalidation
 from graphfs.vfs.virtual import Kind, LiteralPath, VirtualIds
 
@@ -120,6 +120,9 @@ class ControlRoom:
         raise NoAttribute(name)
 
     def listxattr(self, caller: Caller, node: int) -> list[str]:
+        return []
+
+    def stale(self, event: Event) -> list[Invalidation]:
         return []
 
     def _by_id(self, caller: Caller, name: str) -> Node:

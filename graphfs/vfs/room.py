@@ -6,7 +6,7 @@ for either's code. A room is thread-safe and raises only `graphfs.errors`; what 
 
 from typing import Protocol
 
-from graphfs.model import Caller, Node, Replace, XattrMode
+from graphfs.model import Caller, Event, Node, Replace, XattrMode
 from graphfs.vfs.interface import Attributes, DirectoryEntry, Invalidation
 
 FIRST_VIRTUAL_ID = 2**62
@@ -82,6 +82,10 @@ class Room(Protocol):
 
     def forget(self, node: int) -> None:
         """The kernel knows this id no longer; `getattr` on it need not be answered until it is looked up again."""
+        ...
+
+    def stale(self, event: Event) -> list[Invalidation]:
+        """Entries of this room that the kernel must forget after a change of the drive. Asked at every event: quick."""
         ...
 
     def getxattr(self, caller: Caller, node: int, name: str) -> bytes: ...

@@ -12,11 +12,12 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
-from graphfs.api import Content, Events, Tags, Tree, Views, Xattrs
+from graphfs.api import Content, Tags, Tree, Views, Xattrs
 from graphfs.errors import AlreadyExists, IsAFolder, NoAttribute, NotAFolder, NotFound, NotPermitted
 from graphfs.model import SUPER_ROOT, Caller, Event, EventKind, Facet, Node, Replace, View
 from graphfs.vfs.interface import Attributes, DirectoryEntry, Invalidation
 from graphfs.vfs.tags_arrivals import Arrivals
+from graphfs.vfs.tags_believed import SECONDS, Believed
 from graphfs.vfs.tags_moves import Moves
 from graphfs.vfs.tags_names import is_probe
 from graphfs.vfs.tags_places import Places
@@ -25,8 +26,6 @@ from graphfs.vfs.trash import TagTrash
 from graphfs.vfs.virtual import Kind, LiteralPath, VirtualIds
 
 DOOR = "tags"
-_TIMEOUT = 1.0
-"""Seconds that a view and its entries may be believed at most: others change them too."""
 _UNTAGGED = "+untagged"
 _PROBES = 4096
 
@@ -39,7 +38,7 @@ CACHE_TAG = {
 FILES = LISTED_FILES | CACHE_TAG
 
 
-class Shown(Tree, Content, Tags, Views, Xattrs, Events, Protocol):
+class Shown(Tree, Content, Tags, Views, Xattrs, Protocol):
     """What is needed of a drive to show it by tags."""
 
 
@@ -100,13 +99,13 @@ class TagsRoom:
         self._links = surroundings.entries == "symlink"
         self._ids = VirtualIds(DOOR)
         self._absences = Absences()
+        self._believed = Believed(surroundings.clock)
         self._places = Places(drive, DOOR, surroundings.mount_point)
         self._arrivals = Arrivals(drive, surroundings.inbox, surroundings.clock)
         self._removals = Removals(drive, self._places, self._arrivals, surroundings.clock)
         self._trash = TagTrash(drive, self._places, self._arrivals, self._removals)
         self._moves = Moves(drive, self._find, self._ids, self._places, self._arrivals, self._removals, self._trash)
         self._started = time.time_ns()
-        drive.subscribe(self._absences.heard)
 
     # -- looking
 
@@ -146,11 +145,15 @@ class TagsRoom:
         if not path:
             found += [DirectoryEntry(name, self._of_file(name), 1 + i) for i, name in enumerate(LISTED_FILES)]
         cookie = len(found)
-        attributes, links = self._of_node, self._links
-        for entry in self._drive.view_files(caller, path):
+        attributes, links = self._attributes, self._links
+        files = self._drive.view_files(caller, path)
+        for entry in files:
             cookie += 1
             shown = self._of_link(caller, (*path, entry.name), entry.node) if links else attributes(entry.node)
+            if shown.entry_timeout > SECONDS:
+                shown = msgspec.structs.replace(shown, entry_timeout=SECONDS)
             found.append(DirectoryEntry(entry.name, shown, cookie))
+        self._believed.gave(node, ((entry.name, entry.node.id) for entry in files))
         for facet in self._drive.view_facets(caller, path):
             cookie += 1
             found.append(DirectoryEntry(facet.name, self._of_facet(path, facet), cookie))
@@ -176,6 +179,10 @@ class TagsRoom:
 
     def listxattr(self, caller: Caller, node: int) -> list[str]:
         return []
+
+    def stale(self, event: Event) -> list[Invalidation]:
+        self._absences.heard(event)
+        return self._believed.stale(event)
 
     # -- making and removing
 
@@ -210,6 +217,7 @@ class TagsRoom:
         self._need_free(caller, path, name)
         node = self._arrivals.create(caller, path, name, mode, view.gives)
         self._absences.changed()
+        self._believed.gave(folder, [(name, node.id)])
         return node
 
     def closed(self, caller: Caller, node: int) -> Invalidation | None:
@@ -231,7 +239,7 @@ class TagsRoom:
                 "in tags/ a symbolic link can only lead to a file of this drive: it is given the tag"
             ) from None
         self._give(caller, path, name, found)
-        return self._of_link(caller, (*path, name), found, 0.0)
+        return self._of_link(caller, (*path, name), found)
 
     def _give(self, caller: Caller, path: LiteralPath, name: str, node: Node) -> None:
         """Gives a file the tags of the view. It is shown there under its own name, so no other one can be asked
@@ -249,14 +257,18 @@ class TagsRoom:
     def rename_within(
         self, caller: Caller, folder: int, name: str, new_folder: int, new_name: str, replace: Replace
     ) -> None:
-        self._moves.within(caller, self._folder(folder), name, self._folder(new_folder), new_name, replace)
+        moved = self._moves.within(caller, self._folder(folder), name, self._folder(new_folder), new_name, replace)
         self._absences.changed()
+        if moved:
+            self._believed.gave(new_folder, [(new_name, moved)])
 
     def rename_in(
         self, caller: Caller, store_folder: int, name: str, folder: int, new_name: str, replace: Replace
     ) -> None:
-        self._moves.inward(caller, store_folder, name, self._folder(folder), new_name, replace)
+        moved = self._moves.inward(caller, store_folder, name, self._folder(folder), new_name, replace)
         self._absences.changed()
+        if moved:
+            self._believed.gave(folder, [(new_name, moved)])
 
     def rename_out(
         self, caller: Caller, folder: int, name: str, store_folder: int, new_name: str, replace: Replace
@@ -297,10 +309,8 @@ class TagsRoom:
     # -- what stat shows
 
     def _of_node(self, node: Node) -> Attributes:
-        shown = self._attributes(node)
-        if shown.entry_timeout <= _TIMEOUT:
-            return shown
-        return msgspec.structs.replace(shown, entry_timeout=_TIMEOUT)
+        """For a lookup: asked for again at every use."""
+        return msgspec.structs.replace(self._attributes(node), entry_timeout=0.0)
 
     def _of_view(self, path: LiteralPath, view: View, node: int = 0) -> Attributes:
         """The size is the number of files, the mode says whether anything can be put here or taken away."""
@@ -318,9 +328,9 @@ class TagsRoom:
     def _of_file(self, name: str) -> Attributes:
         return self._made(self._ids.id(Kind.FILE, (name,)), stat.S_IFREG | 0o444, len(FILES[name]), self._started)
 
-    def _of_link(self, caller: Caller, path: LiteralPath, node: Node, timeout: float = _TIMEOUT) -> Attributes:
+    def _of_link(self, caller: Caller, path: LiteralPath, node: Node) -> Attributes:
         size = len(os.fsencode(self._target(caller, path, node)))
-        return self._made(self._ids.id(Kind.LINK, path), stat.S_IFLNK | 0o777, size, node.mtime, timeout, timeout)
+        return self._made(self._ids.id(Kind.LINK, path), stat.S_IFLNK | 0o777, size, node.mtime, 0.0, 0.0)
 
     def _made(
         self,
@@ -328,8 +338,8 @@ class TagsRoom:
         mode: int,
         size: int,
         when: int,
-        entry_timeout: float = _TIMEOUT,
-        attribute_timeout: float = _TIMEOUT,
+        entry_timeout: float = SECONDS,
+        attribute_timeout: float = SECONDS,
     ) -> Attributes:
         # One link: programs that count sub-folders by it (find) know that this says nothing.
         uid, gid = self._around.uid, self._around.gid

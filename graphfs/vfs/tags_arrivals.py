@@ -16,8 +16,8 @@ from msgspec import Struct
 
 from graphfs.api import Content, Tags, Tree
 from graphfs.errors import AlreadyExists, DriveError, NotFound
-from graphfs.model import FILES_ROOT, Caller, EdgeState, Layout, Node, Replace
-from graphfs.vfs.tags_names import is_passing, may_be_passing, regular, unique_names
+from graphfs.model import FILES_ROOT, Caller, EdgeState, Layout, Node, Replace, View
+from graphfs.vfs.tags_names import is_passing, is_scratch, may_be_passing, regular, unique_names
 from graphfs.vfs.tags_places import Place
 from graphfs.vfs.virtual import LiteralPath
 
@@ -88,8 +88,9 @@ class Arrivals:
         self._backups: Memory[int, Place] = Memory(clock, _SAVING)
 
     def create(self, caller: Caller, path: LiteralPath, name: str, mode: int, tags: tuple[str, ...]) -> Node:
-        """A new empty file that is shown in the view at `path`. When a file of this name was just renamed away
-        there, it is made in that one's own folder, else in the Inbox."""
+        """A new empty file with these tags, for the view at `path`. When a file of this name was just renamed away
+        there, it is made in that one's own folder, else in the Inbox. A scratch file has no tags until it gets another
+        name: what a program needs for a moment is no line in the journal. It is found in the view, but not listed."""
         before = self._vacated.pop((path, name))
         if before is not None:
             try:
@@ -97,6 +98,7 @@ class Arrivals:
             except (AlreadyExists, NotFound):
                 pass  # somebody else took the place: it is a file like any other
         inbox = self.inbox(caller)
+        scratch = is_scratch(name)
         taken: list[str] = []
         node: Node | None = None
         names = unique_names(name)
@@ -105,18 +107,21 @@ class Arrivals:
             if self._free(caller, inbox, candidate):
                 # AlreadyExists: made by somebody between the look and the creation.
                 with suppress(AlreadyExists):
-                    node = self._drive.create(caller, inbox, candidate, regular(mode), tags=tags)
+                    node = self._drive.create(caller, inbox, candidate, regular(mode), tags=() if scratch else tags)
                     break
             taken.append(candidate)
         self._newcomers.put(node.id, Newcomer(caller.pid, path, name, tuple(taken)))
-        if taken:
+        if taken or scratch:
             self._called.put((path, name), node.id)
         return node
 
-    def place(self, caller: Caller, node: Node, path: LiteralPath, name: str, here: Place) -> bool:
+    def place(self, caller: Caller, node: Node, view: View, name: str, here: Place) -> bool:
         """Gives a file that was made in this view a new name there, as a program does when its temporary file is
         whole. False: it was not made here, or its new name needs nothing special."""
+        path = view.path
         newcomer = self._newcomers.pop(node.id)
+        if newcomer is not None and not node.tags:
+            self._drive.change_tags(caller, [node.file], view.gives, [], why=f"created as {name}")
         before = self._vacated.pop((path, name))
         if before is not None and self._free(caller, before.folder, before.name):
             self._move(caller, here, before)

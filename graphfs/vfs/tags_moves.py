@@ -46,9 +46,9 @@ class Moves:
 
     def within(
         self, caller: Caller, path: LiteralPath, name: str, new_path: LiteralPath, new_name: str, replace: Replace
-    ) -> None:
+    ) -> int:
         """Of a file: in one view its name changes, between two its tags do. Of a folder: the tag is renamed or gets
-        another parent."""
+        another parent. Returns the file's node, 0 for a folder."""
         found = self._find(caller, path, name)
         target = self._look(caller, new_path, new_name)
         if replace is Replace.EXCHANGE:
@@ -63,13 +63,15 @@ class Moves:
             self._rename(caller, path, name, found, new_name, target)
         else:
             self._retag(caller, path, name, found, new_path, new_name, target)
+        return found.id if isinstance(found, Node) else 0
 
     def _rename(
         self, caller: Caller, path: LiteralPath, name: str, node: Node, new_name: str, target: Node | None
     ) -> None:
         """In one view: the file's own name changes in its own folder; over another entry it is that file's new
         content."""
-        if not self._drive.view(caller, path).gives:
+        view = self._drive.view(caller, path)
+        if not view.gives:
             raise NotPermitted("nothing can be renamed in this folder")
         place = self._places.of(caller, node.id)
         if target is not None:
@@ -77,7 +79,7 @@ class Moves:
                 self._save_over(caller, place, target)
             self._arrivals.removed(path, name)
             return
-        if not self._arrivals.place(caller, node, path, new_name, place):
+        if not self._arrivals.place(caller, node, view, new_name, place):
             self._drive.rename(caller, place.folder, place.name, place.folder, new_name, Replace.REFUSE)
             self._arrivals.renamed(path, name, place, node)
         self._arrivals.removed(path, name)
@@ -109,7 +111,7 @@ class Moves:
         last = removable(view)
         given = [*view.gives, last] if last else []
         lost = next((tag for tag in reversed(given) if tag not in new_view.gives), None)
-        new = [tag for tag in new_view.gives if tag not in view.gives]
+        new = [tag for tag in new_view.gives if tag not in view.gives or not node.tags]
         why = f"moved from {'/'.join(('tags', *path))} to {'/'.join(('tags', *new_path))}"
         self._drive.change_tags(caller, [node.file], new, [lost] if lost else [], why=why)
         self._arrivals.removed(path, name)
@@ -166,8 +168,9 @@ class Moves:
 
     def inward(
         self, caller: Caller, store_folder: int, name: str, path: LiteralPath, new_name: str, replace: Replace
-    ) -> None:
-        """A file gets the view's tags and stays where it is; what comes from the trash is brought back."""
+    ) -> int:
+        """A file gets the view's tags and stays where it is; what comes from the trash is brought back. Returns the
+        file's node, 0 for a folder."""
         if replace is Replace.EXCHANGE:
             raise NotPermitted("a file and an entry of a view cannot be exchanged")
         node = self._drive.lookup(caller, store_folder, name)
@@ -180,7 +183,7 @@ class Moves:
             above = f"{view.tag.path}/" if view.tag is not None and own_folder(view) else ""
             wanted = f"{above}{new_name}" if above or not path else ""
             self._trash.take_folder(caller, place, node, wanted)
-            return
+            return 0
         if not node.file:
             raise NotPermitted("only files have tags")
         target = self._look(caller, path, new_name)
@@ -198,6 +201,7 @@ class Moves:
             if target is None:
                 self._rename_own(caller, node, name, new_name)
             self._drive.change_tags(caller, [node.file], view.gives, [], why=f"moved to {'/'.join(('tags', *path))}")
+        return node.id
 
     def outward(
         self, caller: Caller, path: LiteralPath, name: str, store_folder: int, new_name: str, replace: Replace

@@ -11,21 +11,22 @@ _PROBED = frozenset(
     {"desktop.ini", "autorun.inf", "thumbs.db", "ehthumbs.db", "folder.jpg", "albumart.jpg", "autorun.sh"}
 )
 
-_PASSING = re.compile(
-    r"""
+_SCRATCH = r"""
       \.goutputstream-.{6}         # GIO: saved beside, then renamed over
-    | \.[^/]*\.sw[a-z] | \.[^/]*\.swpx   # vim's swap files
-    | \d{4,5}                      # vim tries whether it may create here: 4913, 5036, ...
-    | [^/]*~ | ~\$[^/]*            # backups; Microsoft's owner files
-    | \.~lock\.[^/]*\#             # LibreOffice's lock
-    | \.\#[^/]* | \#[^/]*\#        # Emacs: lock and auto-save
+    | \.[^/]*\.sw[a-z] | \.[^/]*\.swpx | \.[^/]*\.kate-swp
+    | \.~lock\.[^/]*\# | lu[0-9a-z]+\.tmp   # LibreOffice
+    | \.\#[^/]*                    # Emacs's lock
     | sed[A-Za-z0-9]{6}            # sed -i
     | \.[^/]+\.[A-Za-z0-9]{6}      # rsync
-    | [^/]+\.[A-Za-z0-9]{6}\.tmp | lu[0-9a-z]+\.tmp
-    | \.[^/]*\.kate-swp | [^/]*\.part | [^/]*\.crdownload
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+    """
+_SHORT_LIVED = r"""
+    | \d{4,5}                      # vim tries whether it may create here: 4913, 5036, ...
+    | [^/]*~ | ~\$[^/]*            # backups; Microsoft's owner files
+    | \#[^/]*\#                    # Emacs's auto-save
+    | [^/]+\.[A-Za-z0-9]{6}\.tmp | [^/]*\.part | [^/]*\.crdownload
+    """
+_SCRATCH_NAME = re.compile(_SCRATCH, re.VERBOSE | re.DOTALL)
+_PASSING_NAME = re.compile(_SCRATCH + _SHORT_LIVED, re.VERBOSE | re.DOTALL)
 
 
 def is_probe(name: str) -> bool:
@@ -35,7 +36,12 @@ def is_probe(name: str) -> bool:
 
 def is_passing(name: str) -> bool:
     """Whether a program makes files of such a name only to remove or rename them soon."""
-    return _PASSING.fullmatch(name) is not None
+    return _PASSING_NAME.fullmatch(name) is not None
+
+
+def is_scratch(name: str) -> bool:
+    """Whether nobody but a program at work gives a file such a name, so that nobody misses it in a listing."""
+    return _SCRATCH_NAME.fullmatch(name) is not None
 
 
 def may_be_passing(name: str) -> bool:

@@ -87,6 +87,13 @@ def test_what_a_save_replaced_can_be_restored(filled: Shell, drive: Service) -> 
     assert [(item.path, item.why) for item in drive.trash(filled.caller)] == [("files/d/f.txt", "replaced")]
 
 
+@pytest.mark.parametrize("save", [by_temporary_file, by_sed, in_place])
+def test_a_save_is_no_change_of_tags(filled: Shell, drive: Service, save: Callable[[Shell], None]) -> None:
+    before = drive.journal(filled.caller)
+    save(filled.process(55))
+    assert drive.journal(filled.caller) == before
+
+
 def test_libreoffice_leaves_no_lock_behind(filled: Shell) -> None:
     office = filled.process(77)
     office.write("tags/a/.~lock.f.txt#", ",me,host,,;")

@@ -1,11 +1,14 @@
 """What folders of `tags/` show: names, attributes, bounds, crawlers' files, links instead of files."""
 
 import stat
+from queue import SimpleQueue
 
 import pytest
+from msgspec.structs import replace
 
 from graphfs.errors import NotFound
 from graphfs.model import Replace
+from graphfs.vfs.interface import Invalidation
 from tests.unit.vfs_tags.conftest import Ground
 from tests.unit.vfs_tags.shell import Shell
 
@@ -28,10 +31,22 @@ def test_the_root_lists_what_is_there_and_not_what_is_hidden(filled: Shell) -> N
 
 def test_files_are_the_real_ones(filled: Shell) -> None:
     real = filled.stat("files/d/two.txt")
-    assert filled.stat("tags/a/two.txt") == real
-    assert filled.stat("tags/a/x/two.txt") == real
+    for path in ("tags/a/two.txt", "tags/a/x/two.txt"):
+        assert replace(filled.stat(path), entry_timeout=real.entry_timeout) == real
+        assert filled.stat(path).entry_timeout == 0  # the name is asked for again at every use
     assert dict(filled.entries("tags/a"))["two.txt"] == real
     assert real.links == 2
+
+
+def test_what_a_listing_told_is_taken_back_when_another_path_changes_it(filled: Shell) -> None:
+    told: SimpleQueue[Invalidation] = SimpleQueue()
+    filled.volume.watch(told.put)
+    folder = filled.stat("tags/b").id
+    (shown,) = filled.files("tags/b")
+    filled.write("tags/a/.goutputstream-AB12CD", "new")
+    filled.mv("tags/a/.goutputstream-AB12CD", f"tags/b/{shown}")
+    while told.get(timeout=10) != Invalidation(folder, shown):
+        pass
 
 
 def test_equal_names_are_told_apart_and_every_form_resolves(filled: Shell) -> None:
