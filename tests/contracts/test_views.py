@@ -214,8 +214,8 @@ def test_find(library: Ground) -> None:
 
 def test_queries_that_are_none(library: Ground) -> None:
     for query in ("", "(", "red)", '"red', "+nonsense", "year/2024..2023"):
-        with pytest.raises(InvalidArgument, match="."):
+        with pytest.raises(InvalidArgument, match=r"."):
             library.drive.find(OWNER, query)
     for query in ("none", "red none", "red,", "year/none"):
-        with pytest.raises(NotFound, match="."):
+        with pytest.raises(NotFound, match=r"."):
             library.drive.find(OWNER, query)
