@@ -7,8 +7,10 @@ vocabulary; one new tag at most is proposed, for review. Knows no library of mod
 `tagger.suggest.endpoint`'s.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from graphfs.model import Source, Suggestion, Tag
@@ -70,12 +72,23 @@ class Budget:
 class LargeModel:
     """The suggester that asks a large model. One a process."""
 
-    def __init__(self, offline: Offline, endpoint: Asked, prompt: Prompt, memory: Memory, budget: Budget) -> None:
+    def __init__(
+        self,
+        offline: Offline,
+        endpoint: Asked,
+        prompt: Prompt,
+        memory: Memory,
+        budget: Budget,
+        lock: AbstractContextManager[object] | None = None,
+    ) -> None:
+        """`lock` guards the offline models when several threads suggest at once; it is not held while the model
+        thinks."""
         self._offline = offline
         self._endpoint = endpoint
         self._prompt = prompt
         self._memory = memory
         self._budget = budget
+        self._lock = lock or contextlib.nullcontext()
         self._rung = 0
 
     @property
@@ -85,15 +98,19 @@ class LargeModel:
 
     def suggest(self, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...]) -> tuple[Suggestion, ...]:
         """See `tagger.suggest.subject.Suggester`. ModelUnavailable, AnswerUnusable."""
-        given = self._offline.facts(subject, wishes)
-        candidates = self._offline.candidates(subject, wishes, tags, CANDIDATES)
+        with self._lock:
+            given = self._offline.facts(subject, wishes)
+            candidates = self._offline.candidates(subject, wishes, tags, CANDIDATES)
         version = self._prompt.version(wishes)
         kept = self._memory.remembered(subject.content, self._endpoint.model, version)
         answer = parse(kept[0]) if kept else None
         if answer is None:
             text, answer = self._ask(subject, wishes, candidates)
             self._memory.remember(subject.content, self._endpoint.model, version, (text,))
-        ideas = [idea for chosen in answer.choices if (idea := self._idea(chosen, candidates, wishes, version, tags))]
+        with self._lock:
+            ideas = [
+                idea for chosen in answer.choices if (idea := self._idea(chosen, candidates, wishes, version, tags))
+            ]
         return facts.merged(given, choose(ideas, wishes))
 
     def close(self) -> None:

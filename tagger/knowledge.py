@@ -1,0 +1,68 @@
+"""What the drive knows of tags, kept for a moment: the tags there are, and what people said of a file. Safe for
+several threads."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from graphfs.errors import DriveError
+from graphfs.model import Caller, Edge, Tag
+
+_FRESH = 2.0
+"""Seconds for which nothing is asked again, whatever changes: a busy tagger changes tags all the time itself."""
+_STALE = 60.0
+_FILES = 4_000
+
+
+class TagsOf(Protocol):
+    """What is needed of a drive (`graphfs.api.Tags`)."""
+
+    def tags(self, caller: Caller) -> list[Tag]: ...
+
+    def edges(self, caller: Caller, file: int) -> list[Edge]: ...
+
+
+class Knowledge:
+    """Asks the drive at most every two seconds, and only when something changed."""
+
+    def __init__(self, drive: TagsOf, caller: Caller, clock: Callable[[], float] = time.monotonic) -> None:
+        self._drive, self._caller, self._clock = drive, caller, clock
+        self._lock = threading.Lock()
+        self._tags: tuple[Tag, ...] = ()
+        self._edges: dict[int, Sequence[Edge]] = {}
+        self._at = float("-inf")
+        self._changed = True
+
+    def changed(self) -> None:
+        """Tags changed somewhere. Quick: called on the thread that hears of it."""
+        self._changed = True
+
+    def tags(self) -> tuple[Tag, ...]:
+        """All tags. The very same tuple while nothing changed. Raises what the drive raises."""
+        with self._lock:
+            age = self._clock() - self._at
+            if (self._changed and age >= _FRESH) or age >= _STALE:
+                self._changed = False
+                found = self._drive.tags(self._caller)
+                paths = [(tag.path, tag.aliases) for tag in found]
+                if paths != [(tag.path, tag.aliases) for tag in self._tags]:
+                    self._tags = tuple(found)
+                self._edges.clear()
+                self._at = self._clock()
+            return self._tags
+
+    def edges(self, file: int) -> Sequence[Edge]:
+        """What is said of a file; nothing for one that is gone."""
+        with self._lock:
+            known = self._edges.get(file)
+        if known is None:
+            try:
+                known = self._drive.edges(self._caller, file)
+            except DriveError:
+                known = ()
+            with self._lock:
+                if len(self._edges) >= _FILES:
+                    self._edges.clear()
+                self._edges[file] = known
+        return known

@@ -1,0 +1,206 @@
+"""One job from lease to outcome: rules, fetch, extract, suggest. Decides nothing about the queue, and never raises
+because of a file."""
+
+import fnmatch
+import logging
+import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from graphfs.api import Drive
+from graphfs.errors import DriveError, NotFound
+from graphfs.model import FILES_ROOT, Caller, Job, JobState, Outcome, Suggestion, Tag
+from tagger import retry, rules
+from tagger.extract.result import Extract, Source
+from tagger.extract.sandbox import Sandbox
+from tagger.fetch import fetch, read_small
+from tagger.knowledge import Knowledge
+from tagger.suggest.failure import AnswerUnusable, ModelUnavailable
+from tagger.suggest.subject import Subject, Suggester, Wishes
+
+_log = logging.getLogger(__name__)
+
+NOT_TAGGED = (
+    rules.NAME,
+    ".DS_Store",
+    "Thumbs.db",
+    "desktop.ini",
+    ".~lock.*#",
+    "~$*",
+    "*.swp",
+    "*.swo",
+    "*~",
+    ".*.tmp",
+    "*.part",
+    "*.crdownload",
+)
+"""Names of files that programs leave for themselves."""
+_INNER = frozenset({".git", ".hg", ".svn", "__pycache__", "node_modules", ".cache", ".Trash"})
+"""Folders whose files are a program's own."""
+_RULES_KEPT = 512
+_RULES_FRESH = 2.0
+
+
+class Private(Protocol):
+    """A suggester that may send a file's text somewhere."""
+
+    @property
+    def local(self) -> bool:
+        """Whether what is sent stays on this machine."""
+        ...
+
+    def suggest(self, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...]) -> tuple[Suggestion, ...]: ...
+
+    def close(self) -> None: ...
+
+
+class Pipeline:
+    """For any number of threads, each with a sandbox and a scratch file of its own (`Desk`)."""
+
+    def __init__(
+        self,
+        drive: Drive,
+        caller: Caller,
+        knowledge: Knowledge,
+        offline: Suggester,
+        large: Private | None,
+        defaults: Wishes,
+        max_bytes: int,
+    ) -> None:
+        self._drive, self._caller, self._knowledge = drive, caller, knowledge
+        self._offline, self._large = offline, large
+        self._defaults, self._max_bytes = defaults, max_bytes
+        self._lock = threading.Lock()
+        self._rules: dict[tuple[int, int], rules.Rules] = {}
+        self._chains: dict[str, tuple[float, rules.Rules]] = {}
+        self._reported: set[str] = set()
+
+    def process(self, job: Job, desk: "Desk") -> Outcome:
+        """The outcome of one attempt. ModelUnavailable when a model is away; DriveError when the drive is."""
+        if is_excluded(job.path):
+            return Outcome(JobState.EXCLUDED, error="a program's own file")
+        found = self.rules_of(job.path)
+        if found.tagger == "off":
+            return Outcome(JobState.EXCLUDED, error="a rule of its folder: tagger off")
+        name = job.path.rpartition("/")[2].encode("utf-8", "surrogateescape")
+        source = fetch(self._drive, self._caller, job.node, name, desk.scratch, self._max_bytes)
+        extract = desk.extract(source)
+        subject = Subject(job.file, job.path, job.content, extract)
+        wishes = rules.wishes(self._defaults, found)
+        try:
+            suggestions = self._suggester(found).suggest(subject, wishes, self._knowledge.tags())
+        except AnswerUnusable as problem:
+            return Outcome(
+                JobState.FAILED, error=str(problem), retry_after=retry.after_failure(job.attempts, random.random())
+            )
+        return Outcome(JobState.TAGGED, suggestions, error=_said(extract, found))
+
+    def _suggester(self, found: rules.Rules) -> Suggester:
+        """The large model, where there is one and the folder's rules let it have the file."""
+        large = self._large
+        if large is None or (found.tagger == "local" and not large.local):
+            return self._offline
+        return large
+
+    def rules_of(self, path: str) -> rules.Rules:
+        """The rules for a file. Where nothing leaves this machine they may be two seconds old, else they are read for
+        each file."""
+        folder = path.rpartition("/")[0]
+        private = self._large is None or self._large.local
+        with self._lock:
+            at, known = self._chains.get(folder, (float("-inf"), rules.Rules()))
+        if private and time.monotonic() - at < _RULES_FRESH:
+            return known
+        found = self._read_rules(path)
+        with self._lock:
+            if len(self._chains) >= _RULES_KEPT:
+                self._chains.clear()
+            self._chains[folder] = (time.monotonic(), found)
+        return found
+
+    def _read_rules(self, path: str) -> rules.Rules:
+        """Those of all folders above it, outermost first. One that cannot be understood is reported once."""
+        folder = FILES_ROOT
+        found: list[rules.Rules] = []
+        for name in path.split("/")[1:]:
+            mine = self._rules_in(folder)
+            if mine is not None:
+                found.append(mine)
+            try:
+                folder = self._drive.lookup(self._caller, folder, name).id
+            except NotFound:
+                break
+        whole = rules.inherited(found)
+        if whole.problem and whole.problem not in self._reported:
+            self._reported.add(whole.problem)
+            _log.warning("a %s above %r is not understood, its files stay local: %s", rules.NAME, path, whole.problem)
+        return whole
+
+    def _rules_in(self, folder: int) -> rules.Rules | None:
+        try:
+            node = self._drive.lookup(self._caller, folder, rules.NAME)
+        except DriveError as error:
+            if isinstance(error, NotFound):
+                return None
+            raise
+        key = (node.id, node.version)
+        with self._lock:
+            known = self._rules.get(key)
+        if known is None:
+            known = rules.parse(read_small(self._drive, self._caller, node.id, rules.LONGEST))
+            with self._lock:
+                if len(self._rules) >= _RULES_KEPT:
+                    self._rules.clear()
+                self._rules[key] = known
+        return known
+
+
+class Desk:
+    """What one thread works with: a reading process and a scratch file."""
+
+    def __init__(self, scratch: Path, sandbox: Sandbox) -> None:
+        self.scratch = scratch
+        self._sandbox = sandbox
+
+    def extract(self, source: Source) -> Extract:
+        """Reads the scratch file, and empties it afterwards."""
+        try:
+            return self._sandbox.extract(source)
+        finally:
+            self.scratch.write_bytes(b"")
+
+    def close(self) -> None:
+        """Ends the reading process and removes the scratch file."""
+        self._sandbox.close()
+        self.scratch.unlink(missing_ok=True)
+
+
+class Locked:
+    """A suggester for several threads, one at a time: the models' arithmetic is not faster side by side."""
+
+    def __init__(self, inner: Suggester) -> None:
+        self._inner = inner
+        self.lock = threading.RLock()
+
+    def suggest(self, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...]) -> tuple[Suggestion, ...]:
+        """See `tagger.suggest.subject.Suggester`."""
+        with self.lock:
+            return self._inner.suggest(subject, wishes, tags)
+
+
+def is_excluded(path: str) -> bool:
+    """Whether a file is a program's own: lock files, swap files, the insides of repositories."""
+    parts = path.split("/")
+    return bool(_INNER & set(parts[:-1])) or any(fnmatch.fnmatchcase(parts[-1], pattern) for pattern in NOT_TAGGED)
+
+
+def _said(extract: Extract, found: rules.Rules) -> str:
+    """What people should know of a file that was tagged all the same."""
+    problem = f"{rules.NAME}: {found.problem}" if found.problem else ""
+    return "; ".join(filter(None, (extract.error, problem)))
+
+
+Processor = Callable[[Job, Desk], Outcome]
+__all__ = ["NOT_TAGGED", "Desk", "Locked", "ModelUnavailable", "Pipeline", "Processor", "is_excluded"]

@@ -1,0 +1,252 @@
+"""The tagger at a real drive over a real socket: offline and with a model, through failures, restarts and signals."""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from graphfs.model import EdgeState, JobState
+from tagger.extract.result import Limits
+from tagger.extract.sandbox import Sandbox
+from tagger.knowledge import Knowledge
+from tagger.pipeline import Desk, Locked, Pipeline, Private
+from tagger.suggest.encoder import Encoder
+from tagger.suggest.endpoint import Endpoint
+from tagger.suggest.llm import Budget, LargeModel
+from tagger.suggest.neighbours import Neighbours
+from tagger.suggest.offline import Offline
+from tagger.suggest.prompt import Prompt
+from tagger.suggest.subject import Wishes
+from tagger.worker import Worker, run_threads
+from tests.system.tagger_drive import OWNER, TaggedDrive
+from tests.unit.tagger import samples
+from tests.unit.tagger.scripted import Fail, Say, ScriptedEndpoint, tags
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder()
+
+
+@pytest.fixture
+def drive(tmp_path: Path) -> Iterator[TaggedDrive]:
+    made = TaggedDrive(tmp_path / "state")
+    try:
+        yield made
+        assert made.service.fsck(OWNER, verify=True) == []
+    finally:
+        made.close()
+
+
+@contextlib.contextmanager
+def working(drive: TaggedDrive, encoder: Encoder, scratch: Path, endpoint: str = "") -> Iterator[Worker]:
+    """A worker on a thread of this process, with a large model when there is an endpoint for one."""
+    knowledge = Knowledge(drive.client, OWNER)
+    offline = Offline(encoder, Neighbours(), knowledge.edges, 2026)
+    locked = Locked(offline)
+    large: Private | None = None
+    if endpoint:
+        asked = Endpoint(endpoint, "scripted", "key", timeout=5.0, max_tokens=100, temperature=0.0)
+        large = LargeModel(offline, asked, Prompt(), drive.client, Budget(0), locked.lock)
+    pipeline = Pipeline(drive.client, OWNER, knowledge, locked, large, Wishes(), 4 << 20)
+    desk = Desk(scratch / "desk", Sandbox(Limits(wall_seconds=20)))
+    worker = Worker(drive.client, "test", pipeline.process, knowledge, lease_seconds=5.0)
+    unsubscribe = drive.client.subscribe(worker.hear)
+    stop = threading.Event()
+    thread = threading.Thread(target=run_threads, args=(worker, [desk], stop, 5.0, lambda: None))
+    thread.start()
+    try:
+        yield worker
+    finally:
+        stop.set()
+        thread.join(30)
+        unsubscribe()
+        desk.close()
+        if large is not None:
+            large.close()
+
+
+def test_files_get_their_tags_and_rules_are_kept(drive: TaggedDrive, encoder: Encoder, tmp_path: Path) -> None:
+    service = drive.service
+    service.create_tag(OWNER, "farming/rice")
+    drive.write("secret/.graphfs.yaml", b"tagger: off\n")
+    drive.write("labelled/.graphfs.yaml", b"tags: [project/apollo]\n")
+    hidden = drive.write("secret/plan.txt", b"rice rice rice")
+    labelled = drive.write("labelled/plan.txt", b"words of any kind")
+    text = drive.write(
+        "Holidays/rice.txt", b"Rice grows in paddies. Rice needs water. The best rice is fresh rice.\n" * 3
+    )
+    photo = drive.write("Holidays/a.jpg", samples.photo(tmp_path / "a.jpg").read_bytes())
+    odd = drive.write(os.fsdecode(b'Holidays/\xff it\'s "odd"\n.bin'), bytes(range(256)) * 4)
+    empty = drive.write("empty", b"")
+    broken = drive.write("Holidays/broken.pdf", b"%PDF-1.4\nnothing more")
+    with working(drive, encoder, tmp_path):
+        for node in (hidden, labelled, text, photo, odd, empty, broken):
+            drive.wait_for(node, JobState.TAGGED, JobState.EXCLUDED, JobState.FAILED)
+    assert drive.state_of(hidden) is JobState.EXCLUDED
+    assert drive.tags_of(hidden) == set()
+    assert "project/apollo" in drive.tags_of(labelled)
+    assert {"type/text", "holidays", "farming/rice"} <= drive.tags_of(text)
+    assert {"type/image", "year/2018", "camera/NIKON D750"} <= drive.tags_of(photo)
+    assert drive.tags_of(odd) == {"type/other", "holidays"}
+    assert drive.tags_of(empty) == {"type/empty"}
+    assert "type/pdf" in drive.tags_of(broken)
+    assert "damaged PDF" in service.job(broken.file).error
+    assert drive.state_of(broken) is JobState.TAGGED
+
+
+def test_what_people_said_stays_and_teaches(drive: TaggedDrive, encoder: Encoder, tmp_path: Path) -> None:
+    words = b"Knead the sourdough, let the loaf rise overnight and bake it in a hot oven with steam. "
+    first = drive.write("one.txt", words * 4)
+    with working(drive, encoder, tmp_path):
+        drive.wait_for(first, JobState.TAGGED)
+        drive.service.change_tags(OWNER, [first.file], ["hobby/weekend"], ["type/text"])
+        second = drive.write("two.txt", words * 5)
+        drive.wait_for(second, JobState.TAGGED)
+        drive.service.retry(OWNER, [first.file])
+        drive.wait(lambda: drive.state_of(first) is JobState.TAGGED)
+    assert "type/text" not in drive.tags_of(first)
+    said = {edge.tag: edge for edge in drive.service.edges(OWNER, second.file)}
+    assert "hobby/weekend" in said
+    assert f"like file {first.file}" in said["hobby/weekend"].evidence
+
+
+def test_the_model_is_asked_and_only_where_rules_let_it(drive: TaggedDrive, encoder: Encoder, tmp_path: Path) -> None:
+    for tag in ("rice", "astronomy"):
+        drive.service.create_tag(OWNER, tag)
+    drive.write("local/.graphfs.yaml", b"tagger: local\n")
+    with ScriptedEndpoint(tags("astronomy", new="telescopes")) as endpoint:
+        private = drive.write("local/diary.txt", b"my private diary about rice, rice, rice and more rice")
+        public = drive.write("public.txt", b"stars and planets")
+        with working(drive, encoder, tmp_path, endpoint.url):
+            drive.wait_for(public, JobState.TAGGED)
+            drive.wait_for(private, JobState.TAGGED)
+        sent = str(endpoint.requests)
+    assert "stars and planets" in sent
+    assert "astronomy" in drive.tags_of(public)
+    assert "telescopes" in drive.tags_of(public, EdgeState.REVIEW)
+    # this endpoint is on this machine, so `local` allows it; that a cloud never sees such a file is the next test
+    assert "private diary" in sent
+
+
+@pytest.mark.allows_log("is not understood")
+def test_a_file_kept_local_never_reaches_a_cloud(
+    drive: TaggedDrive, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tagger.suggest.endpoint.is_local", lambda address: False)
+    drive.write("local/.graphfs.yaml", b"tagger: local\n")
+    drive.write("broken/.graphfs.yaml", b"tagger: [lokal\n")
+    with ScriptedEndpoint(tags()) as endpoint:
+        files = [
+            drive.write(f"{folder}/deep/diary.txt", f"diary in {folder}".encode())
+            for folder in ("local", "broken", "open")
+        ]
+        with working(drive, encoder, tmp_path, endpoint.url):
+            for node in files:
+                drive.wait_for(node, JobState.TAGGED)
+        sent = str(endpoint.requests)
+    assert "diary in open" in sent
+    assert "diary in local" not in sent
+    assert "diary in broken" not in sent
+    assert "not YAML" in drive.service.job(files[1].file).error
+
+
+def test_a_model_that_is_away_loses_no_job(drive: TaggedDrive, encoder: Encoder, tmp_path: Path) -> None:
+    with ScriptedEndpoint(Fail(500), Fail(429, {"Retry-After": "1"}), tags()) as endpoint:
+        node = drive.write("a.txt", b"some words")
+        with working(drive, encoder, tmp_path, endpoint.url):
+            drive.wait(lambda: "500" in drive.service.job(node.file).error)
+            drive.wait_for(node, JobState.TAGGED)
+        assert len(endpoint.requests) == 3
+    assert drive.service.job(node.file).attempts <= 1
+
+
+def test_a_poison_file_fails_alone(drive: TaggedDrive, encoder: Encoder, tmp_path: Path) -> None:
+    """An answer that nobody understands is the file's failure, ends after the most attempts, and stops nothing else."""
+    nonsense = Say("I am sorry, but I am not able to help anybody with this kind of thing today.")
+    with ScriptedEndpoint(*[nonsense] * 9, tags()) as endpoint:
+        poison = drive.write("poison.txt", b"poison words")
+        with working(drive, encoder, tmp_path, endpoint.url):
+            drive.wait_for(poison, JobState.FAILED)
+            good = drive.write("good.txt", b"good words")
+            drive.wait_for(good, JobState.TAGGED)
+    assert "could not be understood" in drive.service.job(poison.file).error
+
+
+def test_it_goes_on_when_the_drive_was_restarted(drive: TaggedDrive, encoder: Encoder, tmp_path: Path) -> None:
+    with working(drive, encoder, tmp_path):
+        first = drive.write("a.txt", b"some words")
+        drive.wait_for(first, JobState.TAGGED)
+        drive.restart()
+        second = drive.write("b.txt", b"other words")
+        drive.wait_for(second, JobState.TAGGED)
+
+
+def start(drive: TaggedDrive, *more: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tagger", "--server", drive.address, *more]
+    return subprocess.Popen(command, cwd=ROOT)
+
+
+def test_the_program(drive: TaggedDrive) -> None:
+    """`python -m tagger` tags, ends cleanly on SIGTERM, and keeps what it learned beside the socket."""
+    process = start(drive, "--parent-pid", str(os.getpid()))
+    try:
+        node = drive.write("Notes/a.txt", b"some words about bread\n")
+        drive.wait_for(node, JobState.TAGGED)
+        assert drive.tags_of(node) >= {"type/text", "notes"}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert (drive.state / "tagger" / "neighbours.npz").exists()
+
+
+PARENT = """
+import os, subprocess, sys
+command = [sys.executable, "-m", "tagger", "--server", sys.argv[1], "--parent-pid", str(os.getpid())]
+print(subprocess.Popen(command).pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_it_ends_with_its_parent(drive: TaggedDrive) -> None:
+    middle = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            PARENT,
+            drive.address,
+        ],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert middle.stdin is not None
+    assert middle.stdout is not None
+    with middle.stdin, middle.stdout:
+        tagger = int(middle.stdout.readline())
+        end = os.pidfd_open(tagger)
+        try:
+            node = drive.write("a.txt", b"words")
+            drive.wait_for(node, JobState.TAGGED)
+            middle.kill()
+            middle.wait()
+            drive.wait(
+                lambda: (
+                    not Path(f"/proc/{tagger}").exists() or "Z" in Path(f"/proc/{tagger}/stat").read_text().split()[2]
+                )
+            )
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(end, signal.SIGKILL)
+            os.close(end)
