@@ -1,0 +1,318 @@
+"""The words of the command line: every command, its arguments, and which function answers it.
+
+Reading this page is reading the CLI; docs/cli.md is made from it. It imports nothing heavy and runs nothing.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from graphfs import __version__
+from graphfs.cli.exits import USAGE
+
+PROGRAM = "graphfs"
+
+EPILOG = (
+    "A command works on the drive that the path (or the current directory) is in, else on the only one that is "
+    "mounted. --state DIR or --server URL say another one. `graphfs COMMAND --help` explains a command."
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with a hint where people stumble."""
+
+    hint = ""
+
+    def error(self, message: str) -> NoReturn:
+        """Says what is wrong and how it is right."""
+        more = self.hint or f"`{self.prog} --help` explains it.\n"
+        self.exit(USAGE, f"{self.format_usage()}{self.prog}: {message}\n{more}")
+
+
+class Commands:
+    """Adds commands to a parser, each with the arguments that all have."""
+
+    def __init__(self, parser: Parser, common: Parser) -> None:
+        self._under = parser.add_subparsers(metavar="COMMAND", dest="command", required=True, parser_class=Parser)
+        self._common = common
+
+    def add(self, name: str, run: str, summary: str, description: str = "", *, examples: Sequence[str] = ()) -> Parser:
+        """A command that `run` (`module:function` in graphfs.cli) answers."""
+        shown = "examples:\n" + "\n".join(f"  {one}" for one in examples) if examples else None
+        parser = self._under.add_parser(
+            name,
+            parents=[self._common],
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}. {description}".strip(),
+            epilog=shown,
+            formatter_class=argparse.RawDescriptionHelpFormatter if examples else argparse.HelpFormatter,
+        )
+        parser.set_defaults(run=run)
+        return parser
+
+
+def _common() -> Parser:
+    common = Parser(add_help=False)
+    group = common.add_argument_group("for every command")
+    group.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="answer in JSON (errors too, on stderr)"
+    )
+    group.add_argument(
+        "--state", metavar="DIR", default=argparse.SUPPRESS, help="the drive of this state directory, mounted or not"
+    )
+    group.add_argument(
+        "--server",
+        metavar="URL",
+        default=argparse.SUPPRESS,
+        help="the drive of a server: http(s)://HOST, HOST:PORT, unix:PATH",
+    )
+    group.add_argument(
+        "--token-file", metavar="FILE", default=argparse.SUPPRESS, help="the server's token (or set GRAPHFS_TOKEN)"
+    )
+    group.add_argument("-q", "--quiet", action="store_true", default=argparse.SUPPRESS, help="no progress and no notes")
+    return common
+
+
+def make_parser(environment: Callable[[str], str | None] = os.environ.get) -> Parser:
+    """The whole command line. The environment gives defaults of --state and --server."""
+    common = _common()
+    parser = Parser(prog=PROGRAM, description="Works on a GraphFS drive.", epilog=EPILOG, parents=[common])
+    parser.set_defaults(
+        json=False,
+        quiet=False,
+        state=environment("GRAPHFS_STATE"),
+        server=environment("GRAPHFS_SERVER"),
+        token_file=None,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = Commands(parser, common)
+    for part in (_browsing, _tagging, _vocabulary, _history, _condition, _copies, _care, _mounts):
+        part(commands)
+    return parser
+
+
+def _browsing(commands: Commands) -> None:
+    one = commands.add("ls", "browse:ls", "list a folder or a view, with tags beside the files")
+    one.add_argument("path", nargs="*", metavar="PATH", help="a folder, a view (tags/a/b) or a file (default: here)")
+    one.add_argument("-l", "--long", action="store_true", help="also mode, size and time")
+    one = commands.add(
+        "find",
+        "browse:find",
+        "print the files that a query matches",
+        "Several words are one query: all must hold. docs/query.md explains the language.",
+        examples=(
+            "graphfs find report year/2020..2024",
+            "graphfs find '(apollo,gemini) -draft'",
+            "graphfs find -0 invoice | xargs -0 cp -t /media/stick",
+            "graphfs find -- -draft        (a query that begins with -)",
+        ),
+    )
+    one.hint = "A query that begins with - needs -- before it: graphfs find -- -draft\n"
+    one.add_argument("query", nargs="+", metavar="QUERY", help="terms of the query")
+    one.add_argument("-0", "--null", action="store_true", help="end each path with NUL, for xargs -0")
+    one.add_argument("-c", "--count", action="store_true", help="print only how many there are")
+    one.add_argument("-n", "--limit", type=_count, default=0, metavar="N", help="print at most N")
+
+
+def _tagging(commands: Commands) -> None:
+    both = (
+        "One file: the file, then its tags. Several files: -t before the tags, then the files. "
+        "A tag may be a path (year/2024)."
+    )
+    one = commands.add(
+        "tag",
+        "tagging:tag",
+        "give tags to files",
+        both + " Tags that do not exist are made.",
+        examples=(
+            "graphfs tag report.pdf apollo year/2024",
+            "graphfs tag -t apollo,draft *.pdf",
+            "graphfs tag -r -t old Archive/",
+        ),
+    )
+    _files_and_tags(one)
+    one = commands.add(
+        "untag",
+        "tagging:untag",
+        "take tags from files",
+        both + " Tags below a tag go with it. What a machine gave does not come back.",
+        examples=("graphfs untag report.pdf draft", "graphfs untag -t draft *.pdf", "graphfs untag --all scan.png"),
+    )
+    _files_and_tags(one)
+    one.add_argument("-a", "--all", action="store_true", help="take all tags; every argument is a file")
+    one = commands.add("why", "tagging:why", "say where the tags of files come from")
+    one.add_argument("file", nargs="+", metavar="FILE")
+    one = commands.add(
+        "retry", "condition:retry", "queue files for the tagger again", "Without a file: all that failed."
+    )
+    one.add_argument("file", nargs="*", metavar="FILE")
+    one.add_argument("-r", "--recursive", action="store_true", help="for a folder: the files in it")
+
+
+def _files_and_tags(parser: Parser) -> None:
+    parser.add_argument(
+        "-t", "--tags", action="append", metavar="TAG[,TAG]", help="tags for several files; may be repeated"
+    )
+    parser.add_argument("-r", "--recursive", action="store_true", help="for a folder: all files in it")
+    parser.add_argument("words", nargs="+", metavar="FILE|TAG", help="FILE TAG [TAG ...], or with -t: FILE [FILE ...]")
+    parser.hint = "graphfs tag FILE TAG [TAG ...]   or   graphfs tag -t TAG[,TAG] FILE [FILE ...]\n".replace(
+        "graphfs tag", parser.prog
+    )
+
+
+def _vocabulary(commands: Commands) -> None:
+    one = commands.add("tags", "vocabulary:tags", "show all tags as a tree with counts, or the tags of files")
+    one.add_argument("file", nargs="*", metavar="FILE", help="files whose tags are wanted")
+    one.add_argument("--flat", action="store_true", help="one whole tag path a line, nothing else")
+    one = commands.add("mktag", "vocabulary:make", "make tags")
+    one.add_argument("tag", nargs="+", metavar="TAG")
+    one = commands.add(
+        "rmtag",
+        "vocabulary:remove",
+        "remove tags and those below them from all files",
+        "No file is deleted; `graphfs undo` brings them back.",
+    )
+    one.add_argument("tag", nargs="+", metavar="TAG")
+    one.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    one = commands.add("mv-tag", "vocabulary:move", "rename a tag, or move it below another")
+    one.add_argument("tag", metavar="TAG")
+    one.add_argument("new", metavar="NEW", help="the whole new path: year/2024")
+    one = commands.add(
+        "merge-tags",
+        "vocabulary:merge",
+        "merge a tag into another",
+        "All files and children of TAG go to INTO, and TAG becomes another name of it. Shows first what it would do, "
+        "and asks.",
+    )
+    one.add_argument("tag", metavar="TAG")
+    one.add_argument("into", metavar="INTO")
+    one.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    one.add_argument("-n", "--dry-run", action="store_true", help="only show what it would do")
+    one = commands.add("alias", "vocabulary:alias", "give a tag another name beside its own")
+    one.add_argument("tag", metavar="TAG")
+    one.add_argument("alias", metavar="NAME", help="a single name; none: print those it has", nargs="?")
+
+
+def _history(commands: Commands) -> None:
+    one = commands.add("log", "history:log", "print the last changes of tags")
+    one.add_argument("-n", "--limit", type=_count, default=20, metavar="N", help="how many (default 20, 0: all)")
+    one = commands.add("undo", "history:undo", "take a change of tags back", "Without a number: your last one.")
+    one.add_argument("batch", nargs="?", type=_count, default=0, metavar="BATCH", help="its number, from `graphfs log`")
+    one = commands.add(
+        "restore",
+        "history:restore",
+        "bring deleted files back",
+        "By number or by path (the newest of that path, or all below a folder). Without an argument: list what "
+        "can be restored.",
+    )
+    one.add_argument("item", nargs="*", metavar="NUMBER|PATH")
+    one.add_argument("-l", "--list", action="store_true", help="list what is in the trash")
+    one.add_argument("-n", "--limit", type=_count, default=0, metavar="N", help="list at most N")
+
+
+def _condition(commands: Commands) -> None:
+    one = commands.add("status", "condition:status", "show files, tags, queue, failures and disk use")
+    one.add_argument("--failures", type=_count, default=10, metavar="N", help="failures to show (default 10)")
+    one = commands.add(
+        "wait",
+        "condition:wait",
+        "return when the tagger has nothing left to do and all is on disk",
+        "Exit code 1 when time ran out first.",
+    )
+    one.add_argument("--tagged", action="store_true", help="only wait until the queue is empty")
+    one.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="give up after so long")
+
+
+def _copies(commands: Commands) -> None:
+    one = commands.add(
+        "import",
+        "importing:run",
+        "copy folders or files into the drive",
+        "Tags come from user.xdg.tags, other attributes, times, modes and links are kept. What is there with the "
+        "same content is skipped, so it can be run again. A folder that `graphfs export` wrote is taken back whole.",
+        examples=(
+            "graphfs import ~/Documents",
+            "graphfs import --tag holiday --to files/Photos /media/card",
+            "graphfs import backup/",
+        ),
+    )
+    one.add_argument("source", nargs="+", metavar="PATH")
+    one.add_argument(
+        "--to", metavar="FOLDER", help="where to (default: files/ and the folder's name; of an export: files/)"
+    )
+    one.add_argument(
+        "--tag", action="append", default=[], metavar="TAG[,TAG]", help="tags for all files; may be repeated"
+    )
+    one.add_argument("-n", "--dry-run", action="store_true", help="only say what would be done")
+    one.add_argument(
+        "--existing",
+        choices=("skip", "replace"),
+        default="skip",
+        help="a file of this name is there with another content: skip it and say so (default), or replace its content",
+    )
+    one = commands.add(
+        "export",
+        "exporting:run",
+        "write the whole drive as plain files and a JSON of the graph",
+        "Run again it goes on where it was. `graphfs import DIR` takes it back without loss.",
+    )
+    one.add_argument("dir", metavar="DIR", help="a folder outside of the drive; made when it is missing")
+    one.add_argument(
+        "--checksum", action="store_true", help="compare contents of files that are there, not size and time"
+    )
+    one = commands.add(
+        "watch",
+        "watching:run",
+        "import a folder and follow its changes",
+        "Stays until Ctrl-C. Changes made while it is away are found at the next start.",
+    )
+    one.add_argument("folder", metavar="FOLDER", help="a folder outside of the drive")
+    one.add_argument("--to", metavar="FOLDER", help="where to (default: files/ and the folder's name)")
+    one.add_argument("--once", action="store_true", help="bring it up to date and return")
+    one.add_argument(
+        "--settle", type=_seconds, default=2.0, metavar="SECONDS", help="quiet time before a file is taken (default 2)"
+    )
+
+
+def _care(commands: Commands) -> None:
+    one = commands.add(
+        "fsck",
+        "care:fsck",
+        "check that bytes, records, tags and jobs agree",
+        "Exit code 0 only when they do, 1 when something is wrong.",
+    )
+    one.add_argument("--repair", action="store_true", help="repair what can be repaired, and check again")
+    one.add_argument("--verify", action="store_true", help="also read every stored byte and compare its hash")
+    commands.add("gc", "care:gc", "free what nothing uses and what the trash kept long enough")
+
+
+def _mounts(commands: Commands) -> None:
+    one = commands.add("mount", "mounted:mount", "mount a drive")
+    one.add_argument("dir", metavar="DIR", help="an empty folder, made when it is missing")
+    one.add_argument("--config", metavar="FILE", help="settings (default: config.yaml in the state directory)")
+    one.add_argument("-f", "--foreground", action="store_true", help="stay, and log to standard error")
+    one.add_argument("-o", dest="options", action="append", default=[], metavar="OPT[,OPT]", help="mount options")
+    one = commands.add("unmount", "mounted:unmount", "unmount a drive; returns when everything is safe")
+    one.add_argument("dir", nargs="?", metavar="DIR", help="where it is mounted (default: the only one there is)")
+    one.add_argument("--lazy", action="store_true", help="out of sight at once, also while files are open")
+    commands.add("mounts", "mounted:list_mounts", "list the drives that are mounted on this machine")
+    one = commands.add("completion", "completion:script", "print the shell's completion script")
+    one.add_argument("shell", choices=("bash", "zsh", "fish"))
+    commands.add("version", "version:version", "print the version")
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected seconds, got {text!r}")
+    return value
