@@ -69,10 +69,11 @@ class ContentPart(Core):
         mtime: int | None = None,
         durable: bool = False,
     ) -> Node:
+        given = {patch.digest for patch in patches if patch.data is not None}
         for patch in patches:
             if (
-                patch.data is None
-                and patch.digest
+                patch.digest
+                and patch.digest not in given
                 and not self.blobs.has(patch.digest)
                 and not self.store.has_blob(patch.digest)
             ):
