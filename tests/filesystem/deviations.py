@@ -74,7 +74,7 @@ PLAIN: dict[str, Deviation] = {"test_a_value_of_64_kibibytes": _ONE_BLOCK}
 _TABLES: dict[str, dict[str, Deviation]] = {
     "plain": PLAIN,
     "pyfuse3": NODE_API,
-    "fusepy": LIBFUSE_2,
+    "fusepy": PATH_API,
     "loop-pyfuse3": NODE_API | PLAIN,
     "loop-fusepy": LIBFUSE_2 | PLAIN,
     "loop-mfusepy": PATH_API | PLAIN,
