@@ -5,6 +5,7 @@ import fnmatch
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
