@@ -7,7 +7,7 @@ tried again. When somebody else made a version meanwhile, ours is kept beside it
 import os
 import time
 from hashlib import sha256
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from stat import S_IFREG, S_IMODE
 
 from graphfs.api import Drive
@@ -39,29 +39,32 @@ class Committer:
                 if durable:
                     self._drive.sync()
                 return True
-            if file.staged is not None:
-                for index in self._chunks(file):
-                    self.settle(file, index, durable=durable)
-            with file.lock:
-                patches = self._patches(file, durable=durable)
-                try:
-                    node = self._drive.commit(
-                        file.caller,
-                        file.node.id,
-                        file.node.version,
-                        file.size,
-                        patches,
-                        mtime=file.mtime,
-                        durable=durable,
-                    )
-                except Conflict:
-                    self._keep_beside(file, patches, durable=durable)
-                    node, base = self._drive.node(file.caller, file.node.id), None
-                    unharmed = False
-                else:
-                    base, unharmed = _next(file, node.version, patches), True
-                staged, file.staged = file.staged, None
-                file.rebase(node, base)
+            done = self._attempt(file, durable=durable)
+            if done is None:  # the store swept what it was given before the commit: once more
+                done = self._attempt(file, durable=durable)
+            if done is None:
+                raise NotFound(f"node {file.node.id}, or bytes that were given to the store for it, are gone")
+            return done
+
+    def _attempt(self, file: OpenFile, *, durable: bool) -> bool | None:
+        """None: something that the commit is about is not in the store."""
+        self._give_staged(file, durable=durable)
+        with file.lock:
+            patches = self._patches(file, durable=durable)
+            base, unharmed = None, True
+            try:
+                node = self._drive.commit(
+                    file.caller, file.node.id, file.node.version, file.size, patches, mtime=file.mtime, durable=durable
+                )
+                base = _next(file, node.version, patches)
+            except NotFound:
+                self._take_back(file)
+                return None
+            except Conflict:
+                self._keep_beside(file, patches, durable=durable)
+                node, unharmed = self._drive.node(file.caller, file.node.id), False
+            staged, file.staged = file.staged, None
+            file.rebase(node, base)
         if staged is not None:
             staged.drop()
         return unharmed
@@ -75,15 +78,25 @@ class Committer:
             runs = self._runs(file, frozen)
             if not runs:
                 return
-            if len(runs) == 1 and runs[0][0] == frozen.origin:
+            if len(runs) == 1 and runs[0][0] == frozen.origin and not frozen.given:
                 settled = self._give(file, frozen, runs[0], durable=durable)
             else:
                 settled = self._pack(file, runs, durable=durable)
             with file.lock:
                 file.overlay.replace(frozen, settled)
-                if frozen.descriptor >= 0:
-                    os.close(frozen.descriptor)
-                    frozen.descriptor = -1
+                file.given.update({source: frozen for _, _, source in settled if isinstance(source, Stored)})
+
+    def _take_back(self, file: OpenFile) -> None:
+        """What was given to the store is taken from staging again."""
+        for start, end, source in file.overlay:
+            if isinstance(source, Stored):
+                file.overlay.put(start, end, file.given[source])
+        file.given.clear()
+
+    def _give_staged(self, file: OpenFile, *, durable: bool) -> None:
+        if file.staged is not None:
+            for index in self._chunks(file):
+                self.settle(file, index, durable=durable)
 
     def _chunks(self, file: OpenFile) -> list[int]:
         """Chunks with more staged than goes inline."""
@@ -119,22 +132,13 @@ class Committer:
         """The whole staging file becomes the blob: no second copy."""
         start, end, _ = run
         with translated():
-            descriptor = os.open(frozen.path, os.O_RDWR | os.O_CLOEXEC)
-        with file.lock:
-            frozen.descriptor = descriptor
-        with translated():
-            os.ftruncate(descriptor, end - start)
-            digest = _hash(descriptor, end - start)
+            os.truncate(frozen.path, end - start)
+            digest = _hash(frozen.path)
         with file.lock:
             assert file.staged is not None
-            file.staged.becomes(frozen, digest)
-        try:
-            self._drive.put_blob(digest, frozen.path, durable=durable)
-        except BaseException:
-            with file.lock:
-                frozen.descriptor = -1
-            os.close(descriptor)
-            raise
+            offered = file.staged.offered(frozen)
+        frozen.given = True
+        self._drive.put_blob(digest, offered, durable=durable)
         return [(start, end, Stored(frozen.origin, digest))]
 
     def _pack(self, file: OpenFile, runs: list[Run], *, durable: bool) -> list[Run]:
@@ -232,8 +236,9 @@ def _packed(runs: list[Run], digest: bytes) -> list[Run]:
     return packed
 
 
-def _hash(descriptor: int, length: int) -> bytes:
+def _hash(path: Path) -> bytes:
     hasher = sha256()
-    for offset in range(0, length, PIECE):
-        hasher.update(os.pread(descriptor, min(PIECE, length - offset), offset))
+    with path.open("rb", buffering=0) as staged:
+        while piece := staged.read(PIECE):
+            hasher.update(piece)
     return hasher.digest()

@@ -5,6 +5,7 @@ Which call means what is in `graphfs.vfs.names`, `graphfs.vfs.files` and `graphf
 
 import stat
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from itertools import count
@@ -63,6 +64,8 @@ class Dispatch:
         self._small: dict[int, bytes] = {}
         """Content of open virtual files, by handle."""
         self._listings: dict[int, Listing] = {}
+        self._removed: OrderedDict[int, Node] = OrderedDict()
+        """Folders that were removed and that the kernel has not forgotten yet: somebody may be in one."""
         self._numbers = count(1)
         self._unsubscribe = drive.subscribe(self._on_event)
 
@@ -113,6 +116,15 @@ class Dispatch:
     def _indirectly(self, caller: Caller) -> AbstractContextManager[None]:
         self._invalidations.own(caller)
         return self._invalidations.indirect()
+
+    def _known(self, caller: Caller, node: int) -> Node:
+        try:
+            return self._drive.node(caller, node)
+        except NotFound:
+            removed = self._removed.get(node)
+            if removed is None:
+                raise
+            return removed
 
     def _room(self, node: int) -> Room:
         for room in self._rooms:

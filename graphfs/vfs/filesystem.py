@@ -33,7 +33,7 @@ class FileSystem(FileCalls):
             room = self._room(node)
             listing = RoomListing(lambda: room.entries(caller, node))
         else:
-            found = self._drive.node(caller, node)
+            found = self._known(caller, node)
             if not stat.S_ISDIR(found.mode):
                 raise NotAFolder("not a folder")
             self._contents.note_access(found)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from graphfs.api import Drive
+from graphfs.errors import NotFound
 from graphfs.model import SUPER_ROOT, Caller, Node
 from graphfs.vfs.interface import Attributes, DirectoryEntry
 
@@ -47,7 +48,10 @@ class StoreListing:
         show, root = self._show, self._folder == SUPER_ROOT
         limit = FIRST_PAGE
         while after < FIRST_DOOR:
-            page = self._drive.children(self._caller, self._folder, after, limit)
+            try:
+                page = self._drive.children(self._caller, self._folder, after, limit)
+            except NotFound:  # removed while it is open: it is empty
+                return
             for entry in page:
                 if not root or entry.name == "files" or entry.name.startswith(".Trash-"):
                     yield DirectoryEntry(entry.name, show(entry.node), entry.cookie)

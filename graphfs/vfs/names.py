@@ -3,21 +3,33 @@
 Content is in `graphfs.vfs.files`.
 """
 
+import os
 import stat
 
-from graphfs.errors import AlreadyExists, InvalidArgument, IsAFolder, NotFound, NotPermitted
+import msgspec
+
+from graphfs.errors import AlreadyExists, InvalidArgument, IsAFolder, NameTooLong, NotFound, NotPermitted
 from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Node, Replace
+from graphfs.names import FILE_NAME_BYTES, check_file_name
 from graphfs.vfs.dispatch import Dispatch
 from graphfs.vfs.interface import Attributes
 from graphfs.vfs.room import FIRST_VIRTUAL_ID
 
+LONGEST = 255
+"""Bytes of a name."""
+REMOVED = 1024
+"""So many removed folders are remembered at most for those who still are in them."""
 _NOTHING = AttributeChange()
+_SURELY_SHORT = FILE_NAME_BYTES // 4
+"""Characters that never take more bytes than a name may have."""
 
 
 class NameCalls(Dispatch):
     """The part of `Volume` that is about names."""
 
     def lookup(self, caller: Caller, folder: int, name: str) -> Attributes:
+        if len(name) > LONGEST // 4 and len(os.fsencode(name)) > LONGEST:
+            raise NameTooLong(name)
         if folder >= FIRST_VIRTUAL_ID:
             return self._room(folder).lookup(caller, folder, name)
         if folder == SUPER_ROOT:
@@ -33,11 +45,13 @@ class NameCalls(Dispatch):
             for room in self._rooms:
                 if room.owns(node):
                     room.forget(node)
+        elif self._removed:
+            self._removed.pop(node, None)
 
     def getattr(self, caller: Caller, node: int, handle: int | None = None) -> Attributes:
         if node >= FIRST_VIRTUAL_ID:
             return self._room(node).getattr(caller, node)
-        return self.attributes(self._drive.node(caller, node))
+        return self.attributes(self._known(caller, node))
 
     def setattr(
         self, caller: Caller, node: int, change: AttributeChange, size: int | None = None, handle: int | None = None
@@ -137,7 +151,11 @@ class NameCalls(Dispatch):
         if folder == SUPER_ROOT and not _is_trash(name):
             self.lookup(caller, folder, name)
             raise NotPermitted("the root of the drive holds its own folders only")
+        found = self._drive.lookup(caller, folder, name)
         self._drive.rmdir(caller, folder, name)
+        self._removed[found.id] = msgspec.structs.replace(found, links=0)
+        if len(self._removed) > REMOVED:
+            self._removed.popitem(last=False)
 
     def rename(self, caller: Caller, folder: int, name: str, new_folder: int, new_name: str, replace: Replace) -> None:
         if folder < FIRST_VIRTUAL_ID and new_folder < FIRST_VIRTUAL_ID:

@@ -4,7 +4,6 @@ One for each node, shared by its handles. Reading, writing, cutting and punching
 in `graphfs.vfs.commit`, who opens and closes it in `graphfs.vfs.contents`.
 """
 
-import os
 import time
 from bisect import bisect_right
 from collections.abc import Callable
@@ -49,6 +48,7 @@ class OpenFile:
         "_base",
         "_desk",
         "caller",
+        "given",
         "handles",
         "lock",
         "memory",
@@ -78,6 +78,8 @@ class OpenFile:
         """Of what was written or set since the version; None: nothing was."""
         self.memory = 0
         self.staged: StagedFile | None = None
+        self.given: dict[Stored, Frozen] = {}
+        """Where what was given to the store before the commit is still staged: until then the store owes nothing."""
         self.stale = False
         """Somebody else made a version: look again before the next use, unless something was written."""
         self.written = 0
@@ -157,8 +159,6 @@ class OpenFile:
             assert self.staged is not None
             return self.staged.read(low, high)
         if isinstance(source, Frozen):
-            if source.descriptor >= 0:
-                return os.pread(source.descriptor, high - low, low - source.origin).ljust(high - low, b"\0")
             return self._desk.staging.descriptors.read(source.path, low - source.origin, high - low)
         assert not isinstance(source, Stored)
         return bytes(high - low)
@@ -198,6 +198,7 @@ class OpenFile:
         self.size = node.size
         self.mtime = None
         self.memory = 0
+        self.given.clear()
         self.overlay.clear()
 
     # -- writing

@@ -33,8 +33,8 @@ class Frozen(Struct, eq=False):
     path: Path
     number: int
     """Which freeze of its file this is: its name in the log of the staging."""
-    descriptor: int = -1
-    """Open while it is given to the store as a blob: then the path is gone at any moment."""
+    given: bool = False
+    """Whether its file was given to the store, which may have made it read-only."""
 
 
 class Stored(Struct, frozen=True):

@@ -15,7 +15,7 @@ from graphfs.errors import Corrupt, DriveError, NotFound
 from graphfs.layout import apply
 from graphfs.model import Caller, Patch
 from graphfs.vfs.descriptors import translated
-from graphfs.vfs.overlay import HOLE, STAGED, Frozen, Overlay, Run, Source, Staged, Stored, split
+from graphfs.vfs.overlay import HOLE, STAGED, Frozen, Overlay, Run, Staged, split
 from graphfs.vfs.staging import Record, Step, discard, left, read_log, read_record
 
 log = logging.getLogger(__name__)
@@ -67,8 +67,7 @@ def _recover(drive: Drive, folder: Path) -> int | None:
 def replay(folder: Path, record: Record) -> tuple[Overlay, int]:
     """What the log says: the ranges as they were when the process died, and the size."""
     overlay, size, chunk = Overlay(), record.base.size, record.chunk
-    frozen: dict[int, Frozen] = {}
-    for step, first, second, digest in read_log(folder):
+    for step, first, second in read_log(folder):
         if step is Step.WRITE:
             overlay.put(first, second, STAGED)
             size = max(size, second)
@@ -77,26 +76,11 @@ def replay(folder: Path, record: Record) -> tuple[Overlay, int]:
         elif step is Step.SIZE:
             overlay.cut(first)
             size = first
-        elif step is Step.FREEZE:
+        else:
             origin, path = first * chunk, folder / f"{first}.{second}"
-            if not path.exists() and not _became_blob(folder, second):
-                path = folder / str(first)  # it died before the name changed
-            frozen[second] = Frozen(origin, path, second)
-            _exchange(overlay, origin, origin + chunk, STAGED, frozen[second])
-        elif not frozen[first].path.exists():
-            source = frozen[first]
-            _exchange(overlay, source.origin, source.origin + chunk, source, Stored(source.origin, digest))
+            if path.exists():  # else it died before the name changed
+                overlay.replace(STAGED, [(origin, origin + chunk, Frozen(origin, path, second))])
     return overlay, size
-
-
-def _became_blob(folder: Path, number: int) -> bool:
-    return any(step is Step.BLOB and first == number for step, first, _, _ in read_log(folder))
-
-
-def _exchange(overlay: Overlay, low: int, high: int, old: Source, new: Source) -> None:
-    for start, end, source in overlay.within(low, high):
-        if source is old:
-            overlay.put(start, end, new)
 
 
 def _patches(drive: Drive, folder: Path, record: Record, overlay: Overlay) -> Iterable[Patch]:
@@ -108,9 +92,7 @@ def _patches(drive: Drive, folder: Path, record: Record, overlay: Overlay) -> It
             digest = sha256(data).digest()
             drive.put_blob(digest, data, durable=True)
         for start, end, source in runs:
-            if isinstance(source, Stored):
-                yield Patch(start, end - start, source.digest, start - source.origin)
-            elif source is HOLE:
+            if source is HOLE:
                 yield Patch(start, end - start)
             else:
                 yield Patch(start, end - start, digest, position)

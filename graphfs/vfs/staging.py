@@ -37,7 +37,7 @@ class Record(Struct, frozen=True):
 
 
 class Step(IntEnum):
-    """What a line of the log says. Three numbers follow."""
+    """What a line of the log says. Two numbers follow."""
 
     WRITE = 1
     """From the first to the second the bytes are in the staging files of their chunks."""
@@ -47,11 +47,9 @@ class Step(IntEnum):
     """The size is the first; what was behind it is gone."""
     FREEZE = 4
     """The staging file of chunk (first) is frozen under the number (second). Written before it happens."""
-    BLOB = 5
-    """The frozen file (first) becomes the blob whose digest follows. Written before it happens."""
 
 
-LINE = Packing("<BQQ32s")
+LINE = Packing("<BQQ")
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE = msgspec.msgpack.Decoder(Record).decode
 
@@ -115,9 +113,13 @@ class StagedFile:
             path.rename(frozen)
         return Frozen(index * self._chunk, frozen, number)
 
-    def becomes(self, frozen: Frozen, digest: bytes) -> None:
-        """Before a frozen file is given to the store as a blob."""
-        self._note(Step.BLOB, frozen.number, 0, digest)
+    def offered(self, frozen: Frozen) -> Path:
+        """Another name of a frozen file, for the store to take: ours stays until the data is a version."""
+        path = frozen.path.with_suffix(f".{frozen.number}-offered")
+        with translated():
+            path.unlink(missing_ok=True)
+            path.hardlink_to(frozen.path)
+        return path
 
     def drop(self) -> None:
         """All of it is a version now (or is given up)."""
@@ -139,9 +141,9 @@ class StagedFile:
             path = self._paths[index] = self.folder / str(index)
         return path
 
-    def _note(self, step: Step, first: int, second: int = 0, digest: bytes = b"") -> None:
+    def _note(self, step: Step, first: int, second: int = 0) -> None:
         with translated():
-            os.write(self._log, LINE.pack(step, first, second, digest))
+            os.write(self._log, LINE.pack(step, first, second))
 
 
 class Staging:
@@ -179,11 +181,11 @@ def read_record(folder: Path) -> Record | None:
         return None
 
 
-def read_log(folder: Path) -> Iterator[tuple[Step, int, int, bytes]]:
+def read_log(folder: Path) -> Iterator[tuple[Step, int, int]]:
     """The steps, in order. A last line that was cut off did not happen."""
     data = (folder / LOG).read_bytes()
-    for step, first, second, digest in LINE.iter_unpack(data[: len(data) // LINE.size * LINE.size]):
-        yield Step(step), first, second, digest
+    for step, first, second in LINE.iter_unpack(data[: len(data) // LINE.size * LINE.size]):
+        yield Step(step), first, second
 
 
 def discard(folder: Path) -> None:

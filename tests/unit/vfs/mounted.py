@@ -13,7 +13,7 @@ from graphfs.vfs.filesystem import FileSystem
 ME = Caller(uid=os.getuid(), gid=os.getgid(), pid=4711)
 ELSEWHERE = Caller(uid=os.getuid(), gid=os.getgid(), pid=0)
 CHUNK = 4096
-INLINE = 64
+INLINE = 512
 MEMORY = 1000
 
 

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
 from gateway.service import Service
 from graphfs.errors import InvalidArgument, NoSpace, NotFound, NotPermitted, NotSupported, TooLarge
-from graphfs.model import FILES_ROOT, AttributeChange, Patch, Replace
+from graphfs.model import FILES_ROOT, AttributeChange, Node, Patch, Replace
 from graphfs.vfs.commit import conflict_name
 from graphfs.vfs.contents import PUNCH_HOLE
 from graphfs.vfs.filesystem import FileSystem
@@ -198,6 +199,26 @@ def test_the_name_of_a_conflict_copy_fits_whatever_the_name_was() -> None:
     assert conflict_name("a.txt", 2, now=0).endswith(" 2).txt")
     for long in ("ä" * 127 + ".odt", "x" * 255, "a." + "b" * 250, os.fsdecode(b"\xff" * 255)):
         assert len(os.fsencode(conflict_name(long))) <= 255
+
+
+def test_what_the_store_sweeps_before_the_commit_is_given_to_it_again(volume: FileSystem, drive: Service) -> None:
+    """A blob belongs to nobody until the commit, however long a writer takes."""
+    opened, attributes = volume.create(ME, FILES_ROOT, "a", 0o644, os.O_RDWR)
+    data = os.urandom(3 * CHUNK) + b"the end" * 200
+    volume.write(opened.handle, 0, data)
+    put = drive.commit
+
+    def swept(*arguments: Any, **named: Any) -> Node:
+        drive.commit = put  # type: ignore[method-assign] # once
+        for digest, _, _ in list(drive.blobs.digests()):
+            drive.blobs.delete(digest)
+        return put(*arguments, **named)
+
+    drive.commit = swept  # type: ignore[method-assign] # a sweep at the worst moment
+    volume.fsync(opened.handle, False)
+    assert volume.read(opened.handle, 0, len(data)) == data
+    close(volume, opened.handle)
+    assert content(drive, attributes.id) == data
 
 
 class TestFullStore:

@@ -128,6 +128,26 @@ def test_creating_a_name_that_is_taken(volume: FileSystem) -> None:
         volume.rmdir(ME, FILES_ROOT, "d")
 
 
+def test_a_removed_folder_is_there_for_those_who_are_in_it(volume: FileSystem) -> None:
+    folder = volume.mkdir(ME, FILES_ROOT, "d", 0o755).id
+    volume.rmdir(ME, FILES_ROOT, "d")
+    assert volume.getattr(ME, folder).links == 0
+    assert names(volume, folder) == []
+    with pytest.raises(NotFound):
+        volume.create(ME, folder, "f", 0o644, os.O_WRONLY)
+    volume.forget(folder)
+    with pytest.raises(NotFound):
+        volume.getattr(ME, folder)
+
+
+def test_looking_up_a_name_that_is_too_long(volume: FileSystem) -> None:
+    for name in ("x" * 256, "\u6f22" * 86, "\xe9" * 128):
+        with pytest.raises(NameTooLong):
+            volume.lookup(ME, FILES_ROOT, name)
+    with pytest.raises(NotFound):
+        volume.lookup(ME, FILES_ROOT, "x" * 255)
+
+
 def test_extended_attributes_by_their_kind(volume: FileSystem, drive: Service) -> None:
     node = write_file(volume, "a", b"content")
     volume.setxattr(ME, node, "user.mine", b"\0value", XattrMode.CREATE)
