@@ -218,6 +218,8 @@ class Facet(Struct, frozen=True):
     files: int
     child: bool
     tag: int
+    changed: int = 0
+    """When the membership of the sub-folder last changed: what its View says."""
 
 
 class JournalEntry(Struct, frozen=True):

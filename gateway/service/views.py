@@ -169,8 +169,9 @@ class ViewPart(TagPart):
                     return files.intersection_cardinality(self.index.closure(tag, review=True))
             return len(files & self.matching(Query(term, direct)))
 
+        changed = max((self.index.changed(tag) for tag in answer.path.named), default=0)
         return [
-            Facet(one.tag.name, one.files, one.child, one.tag.id)
+            Facet(one.tag.name, one.files, one.child, one.tag.id, max(changed, self.index.changed(one.tag.id)))
             for one in narrowing(answer.path, size, self.index, count, limits)
         ]
 

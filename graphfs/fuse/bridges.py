@@ -129,18 +129,19 @@ class Seam:
         self.operations.utimens(None if path is None else _fsdecode(path), (atime, mtime), handle)
         return 0
 
-    def list_folder(self, fill: Callable[[bytes, Any, int], int], offset: int, handle: int) -> int:
+    def list_folder(self, fill: Callable[[bytes, Any, int, bool], int], offset: int, handle: int) -> int:
         """Cookies 1 and 2 are `.` and `..`; the volume's follow, moved up by 2."""
         entry = self.c_stat()
         entry.st_mode, entry.st_ino = stat.S_IFDIR, self.operations.folder(handle)
         for cookie, name in DOTS:
-            if cookie > offset and fill(name, entry, cookie):
+            if cookie > offset and fill(name, entry, cookie, True):
                 return 0
         pack = self.packer.fill
         address = ctypes.addressof(entry)
         for line in self.operations.listing(handle, max(offset - 2, 0)):
             pack(address, line.attributes)
-            if fill(_fsencode(line.name), entry, line.cookie + 2):
+            # libfuse has one timeout for all attributes: what may not be believed is not told.
+            if fill(_fsencode(line.name), entry, line.cookie + 2, line.attributes.attribute_timeout > 0):
                 return 0
         return 0
 
@@ -164,7 +165,7 @@ class Libfuse2(Seam):
     """What is different in fusepy."""
 
     def readdir(self, path: bytes | None, buffer: Any, filler: Any, offset: int, info: Any) -> int:
-        def fill(name: bytes, entry: Any, cookie: int) -> int:
+        def fill(name: bytes, entry: Any, cookie: int, _believed: bool) -> int:
             return int(filler(buffer, name, entry, cookie))
 
         return self.list_folder(fill, offset, info.contents.fh)
@@ -199,8 +200,8 @@ class Libfuse3(Seam):
     def readdir_fuse_3(self, path: bytes | None, buffer: Any, filler: Any, offset: int, info: Any, flags: int) -> int:
         plus = FILL_DIR_PLUS if flags & READDIR_PLUS else 0
 
-        def fill(name: bytes, entry: Any, cookie: int) -> int:
-            return int(filler(buffer, name, entry, cookie, plus))
+        def fill(name: bytes, entry: Any, cookie: int, believed: bool) -> int:
+            return int(filler(buffer, name, entry, cookie, plus if believed else 0))
 
         return self.list_folder(fill, offset, info.contents.fh)
 

@@ -16,7 +16,7 @@ from graphfs.api import Content, Tags, Tree, Views, Xattrs
 from graphfs.errors import AlreadyExists, IsAFolder, NoAttribute, NotAFolder, NotFound, NotPermitted
 from graphfs.model import SUPER_ROOT, Caller, Event, EventKind, Facet, Node, Replace, View
 from graphfs.vfs.interface import Attributes, DirectoryEntry, Invalidation
-from graphfs.vfs.tags_arrivals import Arrivals
+from graphfs.vfs.tags_arrivals import Arrivals, Memory
 from graphfs.vfs.tags_believed import SECONDS, Believed
 from graphfs.vfs.tags_moves import Moves
 from graphfs.vfs.tags_names import is_probe
@@ -27,6 +27,8 @@ from graphfs.vfs.virtual import Kind, LiteralPath, VirtualIds
 
 DOOR = "tags"
 _UNTAGGED = "+untagged"
+_RECENT = "+recent"
+_ALL = "+all"
 _PROBES = 4096
 
 LISTED_FILES = {".nomedia": b"", ".trackerignore": b""}
@@ -100,6 +102,7 @@ class TagsRoom:
         self._ids = VirtualIds(DOOR)
         self._absences = Absences()
         self._believed = Believed(surroundings.clock)
+        self._linked: Memory[tuple[int, LiteralPath, str], bool] = Memory(surroundings.clock, SECONDS)
         self._places = Places(drive, DOOR, surroundings.mount_point)
         self._arrivals = Arrivals(drive, surroundings.inbox, surroundings.clock)
         self._removals = Removals(drive, self._places, self._arrivals, surroundings.clock)
@@ -126,7 +129,9 @@ class TagsRoom:
         found = self._find(caller, path, name)
         if isinstance(found, View):
             return self._of_view((*path, name), found)
-        return self._of_link(caller, (*path, name), found) if self._links else self._of_node(found)
+        # libfuse asks for what symlink(2) has just made: it has to be a link that once.
+        link = self._links or self._linked.pop((caller.pid, path, name))
+        return self._of_link(caller, (*path, name), found) if link else self._of_node(found)
 
     def getattr(self, caller: Caller, node: int) -> Attributes:
         kind, path = self._ids.path(node)
@@ -154,10 +159,21 @@ class TagsRoom:
                 shown = msgspec.structs.replace(shown, entry_timeout=SECONDS)
             found.append(DirectoryEntry(entry.name, shown, cookie))
         self._believed.gave(node, ((entry.name, entry.node.id) for entry in files))
-        for facet in self._drive.view_facets(caller, path):
+        for facet in [*self._drive.view_facets(caller, path), *([] if path else self._sets(caller))]:
             cookie += 1
             found.append(DirectoryEntry(facet.name, self._of_facet(path, facet), cookie))
         return found
+
+    def _sets(self, caller: Caller) -> list[Facet]:
+        """What the root lists beside the tags, once there are files. How many are recent takes long to count: nobody
+        is told before they ask."""
+        everything = self._drive.view(caller, (_ALL,))
+        if not everything.files:
+            return []
+        return [
+            Facet(_RECENT, 0, False, 0, everything.changed),
+            Facet(_UNTAGGED, self._drive.view(caller, (_UNTAGGED,)).files, False, 0, everything.changed),
+        ]
 
     def readlink(self, caller: Caller, node: int) -> str:
         kind, path = self._ids.path(node)
@@ -239,6 +255,7 @@ class TagsRoom:
                 "in tags/ a symbolic link can only lead to a file of this drive: it is given the tag"
             ) from None
         self._give(caller, path, name, found)
+        self._linked.put((caller.pid, path, name), True)
         return self._of_link(caller, (*path, name), found)
 
     def _give(self, caller: Caller, path: LiteralPath, name: str, node: Node) -> None:
@@ -319,11 +336,12 @@ class TagsRoom:
         return self._made(node or self._ids.id(Kind.FOLDER, path), mode, view.files, view.changed or self._started)
 
     def _of_facet(self, path: LiteralPath, facet: Facet) -> Attributes:
-        """As `_of_view` will say. When it changed is not known here, so nobody may believe the attributes."""
+        """As `_of_view` will say."""
         writable = bool(facet.tag) or facet.name == _UNTAGGED
         mode = stat.S_IFDIR | (0o755 if writable else 0o555)
         node = self._ids.id(Kind.FOLDER, (*path, facet.name))
-        return self._made(node, mode, facet.files, self._started, attribute_timeout=0.0)
+        timeout = 0.0 if facet.name == _RECENT else SECONDS
+        return self._made(node, mode, facet.files, facet.changed or self._started, attribute_timeout=timeout)
 
     def _of_file(self, name: str) -> Attributes:
         return self._made(self._ids.id(Kind.FILE, (name,)), stat.S_IFREG | 0o444, len(FILES[name]), self._started)
