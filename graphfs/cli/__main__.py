@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
-from graphfs.cli.arguments import make_parser
+from graphfs.cli.arguments import parse
 from graphfs.cli.exits import CLOSED, INTERRUPTED, error_of, exit_of
 from graphfs.cli.screen import Screen
 from graphfs.errors import DriveError
@@ -28,10 +28,12 @@ def run(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["__complete"]:
         return _completed(words[1:])
-    given = make_parser().parse_args(words)
+    given = parse(words)
     screen = Screen(as_json=given.json, quiet=given.quiet, environment=os.environ)
     try:
         try:
+            if given.directory is not None:
+                os.chdir(given.directory)
             status = _command(given.run)(given, screen)
         except DriveError as error:
             screen.error(error)

@@ -14,8 +14,8 @@ from graphfs.cli.exits import USAGE
 PROGRAM = "graphfs"
 
 EPILOG = (
-    "A command works on the drive that the path (or the current directory) is in, else on the only one that is "
-    "mounted. --state DIR or --server URL say another one. `graphfs COMMAND --help` explains a command."
+    "A command works on the drive that the path (or the current directory) is in, else on the only one "
+    "that is mounted. --state DIR or --server URL say another one. `graphfs COMMAND --help` explains a command."
 )
 
 
@@ -70,6 +70,9 @@ def _common() -> Parser:
     group.add_argument(
         "--token-file", metavar="FILE", default=argparse.SUPPRESS, help="the server's token (or set GRAPHFS_TOKEN)"
     )
+    group.add_argument(
+        "-C", dest="directory", metavar="DIR", default=argparse.SUPPRESS, help="work as if started in this directory"
+    )
     group.add_argument("-q", "--quiet", action="store_true", default=argparse.SUPPRESS, help="no progress and no notes")
     return common
 
@@ -84,12 +87,48 @@ def make_parser(environment: Callable[[str], str | None] = os.environ.get) -> Pa
         state=environment("GRAPHFS_STATE"),
         server=environment("GRAPHFS_SERVER"),
         token_file=None,
+        directory=None,
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = Commands(parser, common)
     for part in (_browsing, _tagging, _vocabulary, _history, _condition, _copies, _care, _mounts):
         part(commands)
     return parser
+
+
+def parse(words: Sequence[str], environment: Callable[[str], str | None] = os.environ.get) -> argparse.Namespace:
+    """The arguments that the words mean. Ends the program with USAGE when they mean none."""
+    parser = make_parser(environment)
+    return parser.parse_args(_with_negations(parser, list(words)))
+
+
+def commands_of(parser: Parser) -> dict[str, Parser]:
+    """The commands by name."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}
+
+
+def _with_negations(parser: Parser, words: list[str]) -> list[str]:
+    """In a query `-draft` is NOT, which argparse would take for options: what is none of `find` goes behind `--`."""
+    if (
+        "find" not in words
+        or "--" in words
+        or any(word in commands_of(parser) for word in words[: words.index("find")])
+    ):
+        return words
+    start = words.index("find") + 1
+    takes = {name: one.nargs != 0 for one in commands_of(parser)["find"]._actions for name in one.option_strings}
+    options, query, left = [], [], iter(words[start:])
+    for word in left:
+        if word in takes:
+            options += [word, *([value] if takes[word] and (value := next(left, None)) is not None else [])]
+        elif word.startswith("--"):
+            options.append(word)
+        else:
+            query.append(word)
+    return [*words[:start], *options, "--", *query]
 
 
 def _browsing(commands: Commands) -> None:
@@ -102,13 +141,12 @@ def _browsing(commands: Commands) -> None:
         "print the files that a query matches",
         "Several words are one query: all must hold. docs/query.md explains the language.",
         examples=(
-            "graphfs find report year/2020..2024",
+            "graphfs find report year/2020..2024 -draft",
             "graphfs find '(apollo,gemini) -draft'",
             "graphfs find -0 invoice | xargs -0 cp -t /media/stick",
-            "graphfs find -- -draft        (a query that begins with -)",
+            "graphfs find -- -c        (without the tag c: -- ends the options)",
         ),
     )
-    one.hint = "A query that begins with - needs -- before it: graphfs find -- -draft\n"
     one.add_argument("query", nargs="+", metavar="QUERY", help="terms of the query")
     one.add_argument("-0", "--null", action="store_true", help="end each path with NUL, for xargs -0")
     one.add_argument("-c", "--count", action="store_true", help="print only how many there are")
@@ -134,7 +172,7 @@ def _tagging(commands: Commands) -> None:
     _files_and_tags(one)
     one = commands.add(
         "untag",
-        "tagging:untag",
+        "tagging:tag",
         "take tags from files",
         both + " Tags below a tag go with it. What a machine gave does not come back.",
         examples=("graphfs untag report.pdf draft", "graphfs untag -t draft *.pdf", "graphfs untag --all scan.png"),
@@ -213,6 +251,7 @@ def _history(commands: Commands) -> None:
 
 def _condition(commands: Commands) -> None:
     one = commands.add("status", "condition:status", "show files, tags, queue, failures and disk use")
+    _of_drive(one)
     one.add_argument("--failures", type=_count, default=10, metavar="N", help="failures to show (default 10)")
     one = commands.add(
         "wait",
@@ -220,8 +259,13 @@ def _condition(commands: Commands) -> None:
         "return when the tagger has nothing left to do and all is on disk",
         "Exit code 1 when time ran out first.",
     )
+    _of_drive(one)
     one.add_argument("--tagged", action="store_true", help="only wait until the queue is empty")
     one.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="give up after so long")
+
+
+def _of_drive(parser: Parser) -> None:
+    parser.add_argument("path", nargs="?", metavar="PATH", help="the drive that this path is in")
 
 
 def _copies(commands: Commands) -> None:
@@ -284,7 +328,9 @@ def _care(commands: Commands) -> None:
     )
     one.add_argument("--repair", action="store_true", help="repair what can be repaired, and check again")
     one.add_argument("--verify", action="store_true", help="also read every stored byte and compare its hash")
-    commands.add("gc", "care:gc", "free what nothing uses and what the trash kept long enough")
+    _of_drive(one)
+    one = commands.add("gc", "care:gc", "free what nothing uses and what the trash kept long enough")
+    _of_drive(one)
 
 
 def _mounts(commands: Commands) -> None:

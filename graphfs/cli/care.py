@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from graphfs.cli.drives import opened
+from graphfs.cli.drives import opened, paths_of
 from graphfs.cli.exits import NO, OK
 from graphfs.cli.progress import progress
 from graphfs.cli.screen import Screen, count_text, size_text
@@ -10,7 +10,7 @@ from graphfs.cli.screen import Screen, count_text, size_text
 
 def fsck(arguments: Namespace, screen: Screen) -> int:
     """Checks; with --repair checks again afterwards. OK only when the last check found nothing."""
-    with opened(arguments) as place, progress(screen, "checking"):
+    with opened(arguments, paths_of(arguments)) as place, progress(screen, "checking"):
         found = place.drive.fsck(place.caller, repair=arguments.repair, verify=arguments.verify)
         left = found
         if arguments.repair and found:
@@ -36,7 +36,7 @@ def fsck(arguments: Namespace, screen: Screen) -> int:
 
 def gc(arguments: Namespace, screen: Screen) -> int:
     """Sweeps."""
-    with opened(arguments) as place, progress(screen, "sweeping"):
+    with opened(arguments, paths_of(arguments)) as place, progress(screen, "sweeping"):
         freed = place.drive.gc(place.caller)
     if screen.as_json:
         screen.json({"freed": freed})

@@ -11,7 +11,7 @@ import re
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 
-from graphfs.cli.arguments import Parser, make_parser
+from graphfs.cli.arguments import Parser, commands_of, make_parser
 from graphfs.cli.exits import OK
 from graphfs.cli.screen import Screen
 from graphfs.errors import DriveError
@@ -85,7 +85,7 @@ def candidates(words: Sequence[str]) -> list[str]:
     """What may stand in the place of the last of the words (those after `graphfs`, the last one possibly empty)."""
     typed, current = list(words[:-1]), words[-1] if words else ""
     parser = make_parser()
-    commands = _commands(parser)
+    commands = commands_of(parser)
     chosen = next((word for word in typed if word in commands), None)
     if chosen is None:
         if current.startswith("-"):
@@ -111,13 +111,6 @@ def candidates(words: Sequence[str]) -> list[str]:
     if kind in _TAGS:
         return _tag_words(words, current, query=kind == "QUERY", many=kind != "QUERY" and "," in kind)
     return ["folders"] if kind in _FOLDERS else ["files"] if kind not in {"N", "SECONDS", "BATCH", "URL"} else ["words"]
-
-
-def _commands(parser: Parser) -> dict[str, Parser]:
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            return dict(action.choices)
-    return {}
 
 
 def _words(found: Iterable[tuple[str, str]]) -> list[str]:

@@ -4,7 +4,7 @@ import time
 from argparse import Namespace
 from threading import Event
 
-from graphfs.cli.drives import Place, opened
+from graphfs.cli.drives import Place, opened, paths_of
 from graphfs.cli.exits import NO, OK, exit_of
 from graphfs.cli.locations import files_at
 from graphfs.cli.progress import Progress, progress
@@ -24,7 +24,7 @@ def _waiting(status: Status) -> int:
 
 def status(arguments: Namespace, screen: Screen) -> int:
     """Everything about the drive on one page."""
-    with opened(arguments) as place:
+    with opened(arguments, paths_of(arguments)) as place:
         found = place.drive.status(place.caller)
         space = place.drive.space()
     if screen.as_json:
@@ -72,7 +72,7 @@ def status(arguments: Namespace, screen: Screen) -> int:
 
 def wait(arguments: Namespace, screen: Screen) -> int:
     """Returns when the queue is empty (and, without --tagged, all is durable). NO when time ran out first."""
-    with opened(arguments) as place, progress(screen, "tagging") as bar:
+    with opened(arguments, paths_of(arguments)) as place, progress(screen, "tagging") as bar:
         found = _wait(place, bar, arguments.timeout)
         left = _waiting(found)
         if not left and not arguments.tagged:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from graphfs.api import Drive
+from graphfs.cli.screen import quoted
 from graphfs.client import connect
 from graphfs.errors import InvalidArgument, NotFound, Unavailable
 from graphfs.model import Caller
@@ -78,6 +79,11 @@ def _token(arguments: Namespace) -> str:
     return os.environ.get("GRAPHFS_TOKEN", "")
 
 
+def paths_of(arguments: Namespace) -> tuple[str, ...]:
+    """The PATH of a command that is about the whole drive."""
+    return (arguments.path,) if arguments.path else ()
+
+
 def mounted_drives() -> list[Mounted]:
     """Every GraphFS drive that can be seen, whoever mounted it."""
     found: dict[str, Mounted] = {}
@@ -94,11 +100,15 @@ def mount_around(path: str) -> Mounted | None:
 
 
 def _mounted(paths: Sequence[str]) -> Mounted:
+    # An absolute path says where; what is relative may be meant from the root of the only drive.
+    outside = [path for path in paths if os.path.isabs(path) and mount_around(path) is None]
+    if outside:
+        raise NotFound(f"{quoted(outside[0])} is not on a GraphFS drive")
     for path in (*paths, "."):
         found = mount_around(path)
         if found is not None:
             return found
-    known = mounted_drives()
+    known = [one for one in mounted_drives() if record_at(one) is not None]
     if len(known) == 1:
         return known[0]
     if not known:
@@ -130,7 +140,7 @@ def _served(record: MountRecord) -> Place:
 
 def _of_state(state: Path) -> Place:
     if not state.is_dir():
-        raise NotFound(f"{state} is no state directory: there is no such folder")
+        raise NotFound(f"there is no state directory {state}: `graphfs mount DIR --state {state}` makes one")
     record = record_in(state)
     if record is not None:
         return _served(record)

@@ -1,6 +1,7 @@
 """`log`, `undo` and `restore`: what was done, and taking it back."""
 
 from argparse import Namespace
+from contextlib import suppress
 from datetime import datetime
 
 from graphfs.cli.drives import Place, opened
@@ -83,13 +84,13 @@ def _wanted(place: Place, items: list[Trashed], text: str) -> list[Trashed]:
         found = [item for item in items if item.id == int(text)]
         if found:
             return found
-    try:
-        path = "/".join(parts_of(place, text))
-    except NotFound:
-        path = text
+    # As `restore --list` writes it, or as it was called here.
+    paths = [text.rstrip("/")]
+    with suppress(NotFound):
+        paths.append("/".join(parts_of(place, text)))
     newest: dict[str, Trashed] = {}
     for item in items:
-        if item.path == path or item.path.startswith(f"{path}/"):
+        if any(item.path == path or item.path.startswith(f"{path}/") for path in paths):
             newest.setdefault(item.path, item)
     if not newest:
         raise NotFound(f"{text}: nothing of that number or path is in the trash (`graphfs restore --list`)")

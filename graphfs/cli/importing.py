@@ -15,7 +15,7 @@ from graphfs.cli.locations import parts_of
 from graphfs.cli.progress import Progress, progress
 from graphfs.cli.screen import Screen, count_text, size_text
 from graphfs.cli.tagging import split_tags
-from graphfs.errors import AlreadyExists, DriveError, InvalidArgument, NoSpace, NotFound, Unavailable
+from graphfs.errors import AlreadyExists, DriveError, InvalidArgument, NameTooLong, NoSpace, NotFound, Unavailable
 from graphfs.vfs.labels import OWN, TAGS
 from graphfs.vfs.labels import split_tags as split_label
 
@@ -133,12 +133,20 @@ class Import:
             if found.st_nlink > 1 and key in self._links:
                 self._count(path, self._intake.link(path, self._links[key]), 0)
                 return
-            tags = [*_labels(source, found), *self._tags] if stat.S_ISREG(found.st_mode) else []
+            tags = [*self._labels(source), *self._tags] if stat.S_ISREG(found.st_mode) else []
             done, node = self._intake.take(path, describe(source, owner=False), source, tags, self._report)
             self._links[key] = node
             self._count(path, done, found.st_size)
         except (DriveError, OSError) as error:
             self._failed(source, error)
+
+    def _labels(self, source: str) -> list[str]:
+        good, bad = labels_of(source)
+        if bad:
+            # The file is worth more than a word that cannot be a tag.
+            names = self._screen.name(", ".join(bad))
+            self._screen.warning(f"{self._screen.name(source)}: no tags can be called {names}; imported without")
+        return good
 
     def _report(self, size: int) -> None:
         self._done += size
@@ -256,13 +264,19 @@ def _xattrs(source: str, found: os.stat_result) -> dict[str, bytes]:
     return {name: os.getxattr(source, name, follow_symlinks=False) for name in wanted if not (regular and name == TAGS)}
 
 
-def _labels(source: str, found: os.stat_result) -> list[str]:
-    """The tags that other programs gave to a file."""
+def labels_of(source: str) -> tuple[list[str], list[str]]:
+    """The tags that other programs gave to a file: those that can be tags here, and those that cannot."""
     try:
         value = os.getxattr(source, TAGS, follow_symlinks=False)
     except OSError:
-        return []
-    return split_label(value)
+        return [], []
+    good, bad = [], []
+    for item in value.split(b","):
+        try:
+            good += split_label(item)
+        except (InvalidArgument, NameTooLong):
+            bad.append(os.fsdecode(item))
+    return good, bad
 
 
 def _walk(folder: str) -> Iterator[tuple[str, os.stat_result]]:

@@ -88,7 +88,10 @@ def at(place: Place, parts: Sequence[str]) -> Location:
     if whole[0] == _VIEWS:
         if len(whole) == 1:
             return Location(whole, view=drive.view(caller, ()))
-        found = drive.view_entry(caller, whole[1:-1], whole[-1])
+        try:
+            found = drive.view_entry(caller, whole[1:-1], whole[-1])
+        except NotFound:
+            raise NotFound(f"there is no {quoted(whole[-1])} in {quoted('/'.join(whole[:-1]))}") from None
         return Location(whole, view=found) if isinstance(found, View) else Location(whole, node=found)
     node = drive.node(caller, SUPER_ROOT)
     for number, name in enumerate(whole):

@@ -9,6 +9,7 @@ from graphfs.cli.drives import Place, opened
 from graphfs.cli.exits import OK, exit_of
 from graphfs.cli.locations import files_at, locate
 from graphfs.cli.screen import Screen, count_text
+from graphfs.cli.vocabulary import find_tag
 from graphfs.errors import DriveError, InvalidArgument, NotFound
 from graphfs.model import Edge, EdgeState, Node
 
@@ -58,7 +59,9 @@ def tag(arguments: Namespace, screen: Screen) -> int:
                 screen.error(error, screen.name(path))
                 status = status or exit_of(error)
         if taking and tags:
-            _known(place, tags)
+            # A tag that does not exist is a slip of the fingers, and said so.
+            for one in tags:
+                find_tag(place, one)
         nodes = list(wanted.values())
         for start in range(0, len(nodes), _BATCH):
             some = nodes[start : start + _BATCH]
@@ -86,15 +89,6 @@ def _change(place: Place, nodes: Sequence[Node], tags: Sequence[str], *, taking:
         if given:
             count += drive.change_tags(caller, [number], (), given, why="graphfs untag --all")
     return count
-
-
-def _known(place: Place, tags: Sequence[str]) -> None:
-    """Taking a tag that does not exist is a slip of the fingers, and said so. NotFound."""
-    for one in tags:
-        try:
-            place.drive.view(place.caller, one.split("/"))
-        except NotFound:
-            raise NotFound(f"there is no tag {one!r}: `graphfs tags` lists them") from None
 
 
 def why(arguments: Namespace, screen: Screen) -> int:

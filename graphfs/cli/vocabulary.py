@@ -1,6 +1,7 @@
 """`tags`, `mktag`, `rmtag`, `mv-tag`, `merge-tags` and `alias`: the vocabulary itself."""
 
 from argparse import Namespace
+from contextlib import suppress
 
 from graphfs.cli.browse import applied
 from graphfs.cli.drives import Place, opened
@@ -60,10 +61,12 @@ def _of_files(place: Place, arguments: Namespace, screen: Screen) -> int:
 
 def find_tag(place: Place, path: str) -> Tag:
     """The tag at a path, by its names or aliases. NotFound."""
-    view = place.drive.view(place.caller, path.strip("/").split("/"))
-    if view.tag is None:
+    found = None
+    with suppress(NotFound):
+        found = place.drive.view(place.caller, path.strip("/").split("/")).tag
+    if found is None:
         raise NotFound(f"there is no tag {path!r}: `graphfs tags` lists them")
-    return view.tag
+    return found
 
 
 def make(arguments: Namespace, screen: Screen) -> int:
