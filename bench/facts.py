@@ -1,7 +1,7 @@
 """What was measured elsewhere, in earlier runs: the numbers that the drive's own are held against.
 
-Rates on two cores with 24 GiB and Debian 12, medians of interleaved runs. Only their ratios mean anything on another machine:
-a figure of JuiceFS is scaled by what the loopback does here and did there.
+Rates on two cores with 24 GiB and Debian 12, medians of interleaved runs. Only their ratios mean anything on another
+machine: a figure of JuiceFS is scaled by what the loopback does here and did there.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """The phases of fsbench.py on the drive, the loopbacks and the local disk, interleaved, as a table and a plot.
 
-Needs root (cold phases drop the kernel's caches). The numbers of every run are kept in bench/results/files.jsonl, so that
-`--report` can print the table again. Reads its targets from `facts`.
+Needs root (cold phases drop the kernel's caches). The numbers of every run are kept in bench/results/files.jsonl, so
+that `--report` can print the table again. Reads its targets from `facts`.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What is measured: the drive with either binding, the loopbacks, JuiceFS, the local disk. Each in a process of its own.
+"""What is measured: the drive with either binding, loopbacks, JuiceFS, the local disk. Each in a process of its own.
 
 Starts and stops only; the measuring is fsbench.py's and tags.py's.
 """
@@ -26,7 +26,7 @@ CACHES = {
 
 @dataclass(frozen=True)
 class Mounted:
-    """A place to measure: `folder` for files, `root` of the mount, the pid of who serves it (0: nobody), seconds it took to start."""
+    """A place to measure: `folder` for files, `root` of the mount, its process (0: none), seconds it took to start."""
 
     folder: Path
     root: Path
@@ -40,7 +40,7 @@ def _is_mount(folder: Path) -> bool:
 
 @contextmanager
 def _served(command: list[str], root: Path, folder: Path, log: Path, environment: dict[str, str]) -> Iterator[Mounted]:
-    """Runs a mount in the foreground until the block ends. RuntimeError with its log when it does not come up or go down."""
+    """Runs a mount in the foreground until the block ends. RuntimeError with its log when it does not."""
     root.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
     with open(log, "wb") as output, open("/proc/self/mounts", "rb") as table:
@@ -113,7 +113,7 @@ def local(place: Path) -> Iterator[Mounted]:
 
 @contextmanager
 def target(name: str, place: Path, juicefs_program: str | None = None) -> Iterator[Mounted]:
-    """What a name of the table stands for: `local`, `loop-BINDING`, `drive-BINDING`, `juicefs`. ValueError for another."""
+    """What a name of the table stands for: `local`, `loop-BINDING`, `drive-BINDING`, `juicefs`. Else ValueError."""
     kind, _, binding = name.partition("-")
     if name == "local":
         chosen = local(place)

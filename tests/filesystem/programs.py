@@ -32,7 +32,7 @@ def run(*command: str | Path, at: Path, inputs: bytes | None = None, expect: int
         stdin=subprocess.DEVNULL if inputs is None else None,
         capture_output=True,
         timeout=SECONDS,
-        env=environment,
+        env={name: value for name, value in environment.items() if not name.startswith("PYTHON")},
         check=False,
     )
     output, errors = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")

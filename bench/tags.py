@@ -1,0 +1,262 @@
+"""Tag listings through the mount: 1,000 to 100,000 files, 500 tags by Zipf's law, 5 a file, built by the service.
+
+Times are of whole system calls as `ls` makes them, medians of `--repeats` after the kernel's caches were dropped (when
+root). Memory is the resident size of the mount's process after the measuring. Prints a table a size, and the growth.
+"""
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.mounts import PROJECT, Mounted, drive
+
+TAGS = 500
+TAGS_A_FILE = 5
+FILES_A_FOLDER = 1000
+CHANGES = 1000
+RESULTS = PROJECT / "bench" / "results"
+
+QUERIES = {
+    "one tag": "t000",
+    "AND of two": "t000/t001",
+    "AND of three": "t000/t001/t002",
+    "OR": "t000,t001",
+    "NOT": "t000/-t001",
+    "a rare tag": "t400",
+    "AND of a rare one": "t000/t300",
+}
+BASE_MS, LS_US, LS_L_US = 20.0, 10.0, 40.0
+"""What is asked for: milliseconds, and microseconds an entry more, of `ls` and of `ls -l`."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """How one query did: entries, and milliseconds of `ls`, of `ls -l`, and until the first entry."""
+
+    entries: int
+    ls: float
+    ls_l: float
+    first: float
+
+
+@dataclass
+class Size:
+    """What was measured with one number of files. Times are seconds unless said."""
+
+    files: int
+    built: float
+    start: float
+    root_ms: float
+    listings: dict[str, Listing]
+    find_seconds: float
+    find_entries: int
+    xattr_changes: float
+    cp_changes: float
+    memory_mb: float
+
+
+def _arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench tags", description=__doc__)
+    parser.add_argument("--sizes", default="1000,10000,100000")
+    parser.add_argument("--binding", default="pyfuse3", choices=["pyfuse3", "fusepy"])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--find-seconds", type=float, default=120, help="the whole `find tags` is ended after so long")
+    parser.add_argument("--place", type=Path, help="a folder on the disk to measure (default: a temporary one)")
+    return parser.parse_args(arguments)
+
+
+def build(state: Path, files: int) -> float:
+    """Fills a state directory through the boundary; returns the seconds it took. Same files and tags every time."""
+    from gateway.service import open_service  # noqa: PLC0415  # only the building needs the service in this process
+    from graphfs.config import load  # noqa: PLC0415
+    from graphfs.model import FILES_ROOT, Caller  # noqa: PLC0415
+
+    rng = random.Random(files)
+    weights = [1 / (rank + 1) for rank in range(TAGS)]
+    begin = time.monotonic()
+    service = open_service(state, load(None, {}))
+    caller = Caller(os.getuid(), os.getgid())
+    members: dict[int, list[int]] = defaultdict(list)
+    folder = FILES_ROOT
+    for number in range(files):
+        if number % FILES_A_FOLDER == 0:
+            folder = service.create(caller, FILES_ROOT, f"d{number // FILES_A_FOLDER:04}", 0o40755).id
+        node = service.create(caller, folder, f"file-{number:06}.txt", 0o100644)
+        chosen: set[int] = set()
+        while len(chosen) < TAGS_A_FILE:
+            chosen.update(rng.choices(range(TAGS), weights, k=TAGS_A_FILE - len(chosen)))
+        for tag in chosen:
+            members[tag].append(node.file)
+    for tag in sorted(members):
+        service.change_tags(caller, members[tag], [f"t{tag:03}"], [])
+    service.close()
+    return time.monotonic() - begin
+
+
+def _cold() -> None:
+    if os.geteuid() == 0:
+        os.sync()
+        Path("/proc/sys/vm/drop_caches").write_text("3\n")
+
+
+def _milliseconds(call: Callable[[], object], repeats: int) -> float:
+    times = []
+    for _ in range(repeats):
+        _cold()
+        begin = time.perf_counter()
+        call()
+        times.append((time.perf_counter() - begin) * 1000)
+    return statistics.median(times)
+
+
+def _ls_l(folder: Path) -> int:
+    """What `ls -l` does: all names, then lstat of each."""
+    with os.scandir(folder) as entries:
+        names = [entry.path for entry in entries]
+    for name in names:
+        os.lstat(name)
+    return len(names)
+
+
+def _first(folder: Path) -> None:
+    with os.scandir(folder) as entries:
+        next(entries)
+
+
+def _listing(folder: Path, repeats: int) -> Listing:
+    return Listing(
+        len(os.listdir(folder)),
+        _milliseconds(lambda: os.listdir(folder), repeats),
+        _milliseconds(lambda: _ls_l(folder), repeats),
+        _milliseconds(lambda: _first(folder), repeats),
+    )
+
+
+def _find(tags: Path, seconds: float) -> tuple[float, int]:
+    """(seconds, entries) of a whole walk; negative seconds when it was ended before it was through."""
+    begin = time.monotonic()
+    with subprocess.Popen(["find", str(tags)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        entries = 0
+        while block := process.stdout.read1(1 << 16):  # type: ignore[attr-defined]  # a BufferedReader
+            entries += block.count(b"\n")
+            if time.monotonic() - begin > seconds:
+                process.kill()
+                return -(time.monotonic() - begin), entries
+    return time.monotonic() - begin, entries
+
+
+def _xattr_changes(files: list[Path]) -> float:
+    begin = time.monotonic()
+    for number, path in enumerate(files):
+        os.setxattr(path, "user.xdg.tags", f"fresh-{number % 20}".encode())
+    return len(files) / (time.monotonic() - begin)
+
+
+def _cp_changes(mounted: Mounted, place: Path) -> float:
+    """Tags given a second by one `cp` of small new files into a folder of two tags."""
+    source = place / "new"
+    source.mkdir()
+    for number in range(CHANGES // 2):
+        (source / f"new-{number}.txt").write_text(f"new {number}\n")
+    target = mounted.root / "tags" / "t010" / "t011"
+    begin = time.monotonic()
+    subprocess.run(["cp", "-r", f"{source}/.", str(target)], check=True)
+    return 2 * (CHANGES // 2) / (time.monotonic() - begin)
+
+
+def _memory(pid: int) -> float:
+    """Resident megabytes of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1000
+    return 0.0
+
+
+def measure(files: int, options: argparse.Namespace) -> Size:
+    """Builds, mounts and measures one size."""
+    with tempfile.TemporaryDirectory(prefix="graphfs-bench-", dir=options.place) as temporary:
+        place = Path(temporary)
+        built = build(place / "state", files)
+        with drive(options.binding, place) as mounted:
+            tags = mounted.root / "tags"
+            root_ms = _milliseconds(lambda: os.listdir(tags), options.repeats)
+            listings = {name: _listing(tags / path, options.repeats) for name, path in QUERIES.items()}
+            find_seconds, find_entries = _find(tags, options.find_seconds)
+            memory = _memory(mounted.pid)
+            some = sorted((mounted.folder / "d0000").iterdir())[:CHANGES]
+            xattr_changes = _xattr_changes(some)
+            cp_changes = _cp_changes(mounted, place)
+            return Size(
+                files, built, mounted.started, root_ms, listings,
+                find_seconds, find_entries, xattr_changes, cp_changes, memory,
+            )  # fmt: skip
+
+
+def _met(good: bool) -> str:
+    return "" if good else " **missed**"
+
+
+def table(size: Size) -> str:
+    """One size in Markdown, with what is asked for."""
+    lines = [
+        f"### {size.files:,} files",
+        "",
+        "| query | entries | `ls` ms | at most | `ls -l` ms | at most | first entry ms |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, found in size.listings.items():
+        most, most_l = (BASE_MS + found.entries * cost / 1000 for cost in (LS_US, LS_L_US))
+        lines.append(
+            f"| {name} | {found.entries:,} | {found.ls:.1f}{_met(found.ls <= most)} | {most:.0f} "
+            f"| {found.ls_l:.1f}{_met(found.ls_l <= most_l)} | {most_l:.0f} | {found.first:.1f} |"
+        )
+    walked = f"{size.find_seconds:.1f} s" if size.find_seconds >= 0 else f"not through after {-size.find_seconds:.0f} s"
+    lines += [
+        "",
+        f"- `ls tags/`: {size.root_ms:.1f} ms{_met(size.root_ms <= BASE_MS)} (at most {BASE_MS:.0f})",
+        f"- `find tags`: {walked}, {size.find_entries:,} entries",
+        f"- tag changes by xattr: {size.xattr_changes:,.0f}/s{_met(size.xattr_changes >= 2000)} (at least 2,000)",
+        f"- tag changes by cp: {size.cp_changes:,.0f}/s{_met(size.cp_changes >= 2000)} (at least 2,000)",
+        f"- memory: {size.memory_mb:.0f} MB{_met(size.memory_mb <= 200)} (at most 200)",
+        f"- start: {size.start:.2f} s{_met(size.start <= 3)} (at most 3); built in {size.built:.1f} s",
+    ]
+    return "\n".join(lines)
+
+
+def growth(sizes: list[Size]) -> str:
+    """Microseconds an entry of the listing of one tag, by size: level means that only the answer counts."""
+    lines = ["### Growth", "", "| files | `ls` us an entry | `ls -l` us an entry |", "|---:|---:|---:|"]
+    for size in sizes:
+        found = size.listings["one tag"]
+        costs = [1000 * cost / found.entries for cost in (found.ls, found.ls_l)]
+        lines.append(f"| {size.files:,} | {costs[0]:.1f} | {costs[1]:.1f} |")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> int:
+    options = _arguments(arguments)
+    RESULTS.mkdir(exist_ok=True)
+    sizes = []
+    with open(RESULTS / "tags.jsonl", "w") as output:
+        for files in map(int, options.sizes.split(",")):
+            sizes.append(measure(files, options))
+            output.write(json.dumps(asdict(sizes[-1])) + "\n")
+            output.flush()
+            print(table(sizes[-1]), end="\n\n", flush=True)
+    print(growth(sizes))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
