@@ -39,9 +39,13 @@ class Committer:
                 if durable:
                     self._drive.sync()
                 return True
-            done = self._attempt(file, durable=durable)
-            if done is None:  # the store swept what it was given before the commit: once more
+            file.committing = True
+            try:
                 done = self._attempt(file, durable=durable)
+                if done is None:  # the store swept what it was given before the commit: once more
+                    done = self._attempt(file, durable=durable)
+            finally:
+                file.committing = False
             if done is None:
                 raise NotFound(f"node {file.node.id}, or bytes that were given to the store for it, are gone")
             return done

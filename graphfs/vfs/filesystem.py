@@ -19,7 +19,7 @@ LISTED = ("tags", "search")
 LONG_CALLS = frozenset({"fsync", "fsyncdir"})
 SMALL = 1 << 20
 """Reading a file of so many bytes never takes long, even when the hash of all of it is checked on the way."""
-MIXED_CALLS = frozenset({"flush", "release", "setattr", "read"})
+MIXED_CALLS = frozenset({"flush", "release", "setattr", "read", "write"})
 
 
 class FileSystem(FileCalls):
@@ -110,6 +110,10 @@ class FileSystem(FileCalls):
             handle = self._contents.handle(number)
             file = handle.file if handle is not None else None
         if file is None:
+            return Cost.SHORT
+        if file.committing:
+            return Cost.LONG
+        if operation == "write":
             return Cost.SHORT
         if operation == "read":
             assert handle is not None

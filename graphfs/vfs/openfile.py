@@ -48,6 +48,7 @@ class OpenFile:
         "_base",
         "_desk",
         "caller",
+        "committing",
         "given",
         "handles",
         "lock",
@@ -70,6 +71,8 @@ class OpenFile:
         self.caller = caller
         """Who wrote last: in whose name it is committed."""
         self.handles = 0
+        self.committing = False
+        """Whether a version of it is being made just now: who needs the lock may wait a little."""
         self.lock = RLock()
         self.turn = RLock()
         self.overlay = Overlay()
