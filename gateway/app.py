@@ -55,9 +55,15 @@ def create_app(context: Context) -> web.Application:
             app.router.add_route("HEAD", path, handler)
     app.router.add_get("/healthz", about.health_handler(context))
     app.router.add_get(f"{wire.PREFIX}/openapi.json", about.openapi_handler())
+    app.on_response_prepare.append(_name)
     app.on_startup.append(events.start)
     app.on_shutdown.append(events.stop)
     return app
+
+
+async def _name(request: web.Request, response: web.StreamResponse) -> None:
+    """What stands behind is nobody's business."""
+    response.headers["Server"] = "graphfs"
 
 
 def token_of(state: Path) -> str:

@@ -21,9 +21,12 @@ _BYTES_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-stor
 
 def route_of(path: str) -> str:
     """The table's path as the router takes it: a field named `path` may hold slashes, any other is one component."""
-    return re.sub(
-        r"{(\w+)}", lambda found: f"{{{found[1]}:.+}}" if found[1] == "path" else f"{{{found[1]}:[^/]+}}", path
-    )
+
+    def field(found: re.Match[str]) -> str:
+        # A plain `.` would stop at a newline, which a name may hold.
+        return "{" + found[1] + (":(?s:.+)}" if found[1] == "path" else ":[^/]+}")
+
+    return re.sub(r"{(\w+)}", field, path)
 
 
 def path_fields(operation: wire.Operation) -> Callable[[web.Request], dict[str, str]]:

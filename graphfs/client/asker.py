@@ -75,16 +75,17 @@ class Asker:
         return reply
 
     def _repeated(self, idempotent: bool, head: bytes, body: bytes | None, deadline: float) -> Reply:
-        attempt = 0
+        attempt, lost_one = 0, False
         while True:
             attempt += 1
-            connection = self._pool.take(deadline, fresh=attempt > 1)
+            connection = self._pool.take(deadline, fresh=lost_one)
             reused = connection.idle_since > 0
             try:
                 reply = connection.exchange(head, body, deadline)
             except LostError as lost:
                 error: Exception = Unavailable(str(lost))
                 failure = Failure(sent=lost.sent, late=lost.late, reused=reused)
+                lost_one = True
             else:
                 if reply.status < 400:
                     return reply

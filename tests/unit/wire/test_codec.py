@@ -136,7 +136,7 @@ def test_answers() -> None:
         ("finish", {}, "", b'{"file": 1, "lease": "l", "outcome": {"state": "nonsense"}}'),
         ("put_edges", {"file": "2"}, "", b'{"edges": [{"tag": "x", "colour": "red"}]}'),
         ("lease", {}, "", b'{"worker": "w", "limit": 1, "seconds": 1e300}'),
-        ("commit", {"node": "2"}, "", b'{"base": 0, "size": 1, "patches": [{"offset": 0, "length": 1, "digest": "0"}]}'),
+        ("commit", {"node": "2"}, "", b'{"base": 0, "size": 1, "patches": [{"offset": 0, "length": 1, "digest": 0}]}'),
         ("lookup", {"folder": "2"}, "", b""),
         ("lookup", {"folder": "2"}, "name=a&name=b", b""),
         ("lookup", {"folder": "2"}, "name=a&other=b", b""),

@@ -1,0 +1,303 @@
+"""The client before a server that is away, slow, broken, or comes back."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.app import run_in_thread
+from gateway.service import open_service
+from graphfs import wire
+from graphfs.client import HttpDrive, connect
+from graphfs.client.retry import Failure, Policy
+from graphfs.errors import Conflict, DriveError, TooLarge, Unavailable
+from graphfs.model import FILES_ROOT, EventKind, Space
+from graphfs.wire.address import UnixAddress
+from tests.contracts.ground import FOLDER, OWNER, Listener
+from tests.system.http_ground import CONFIG
+
+SPACE = wire.encode(Space(1, 1, 1, 1, 1, 1))
+
+
+def answer(body: bytes, status: str = "200 OK", headers: str = "") -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body
+
+
+class Script:
+    """A server that answers each request with the next of some replies: bytes, or None to hang up without a word."""
+
+    def __init__(self, path: Path, *replies: bytes | None) -> None:
+        self.asked = 0
+        self._replies = list(replies)
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return  # closed
+            with closing(connection):
+                while self._replies and self._read(connection):
+                    self.asked += 1
+                    reply = self._replies.pop(0)
+                    if reply is None:
+                        break
+                    connection.sendall(reply)
+                    if not reply:
+                        self._read(connection)  # silent until the client gives up
+
+    def _read(self, connection: socket.socket) -> bool:
+        """One request without a body, or with a short one in the same packet."""
+        return bool(connection.recv(65536))
+
+    def close(self) -> None:
+        """After the client's end is closed."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
+        self._socket.close()
+
+
+@contextmanager
+def scripted(path: Path, *replies: bytes | None, timeout: float = 5.0) -> Iterator[tuple[HttpDrive, Script]]:
+    script = Script(path, *replies)
+    drive = HttpDrive(UnixAddress(path), timeout=timeout)
+    try:
+        yield drive, script
+    finally:
+        drive.asker.close()
+        script.close()
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    for address in (f"unix:{tmp_path / 'none'}", f"127.0.0.1:{port}"):
+        drive = connect(address)
+        started = time.monotonic()
+        with pytest.raises(Unavailable):
+            drive.space()
+        with pytest.raises(Unavailable):
+            drive.subscribe(print)
+        assert time.monotonic() - started < 5
+        drive.close()
+
+
+def test_a_silent_server_is_given_up(tmp_path: Path) -> None:
+    with scripted(tmp_path / "s", b"", timeout=0.3) as (drive, script):
+        started = time.monotonic()
+        with pytest.raises(Unavailable):
+            drive.space()
+        assert 0.2 < time.monotonic() - started < 5
+        assert script.asked == 1
+
+
+def test_what_may_be_asked_twice_is(tmp_path: Path) -> None:
+    with scripted(tmp_path / "s", None, None, answer(SPACE)) as (drive, script):
+        assert drive.space().blocks == 1
+        assert script.asked == 3
+
+
+def test_but_not_for_ever(tmp_path: Path) -> None:
+    with scripted(tmp_path / "s", None, None, None, None) as (drive, script):
+        with pytest.raises(Unavailable):
+            drive.space()
+        assert script.asked == 3
+
+
+def test_what_may_have_happened_is_not_asked_again(tmp_path: Path) -> None:
+    with scripted(tmp_path / "s", None, answer(b"null")) as (drive, script):
+        with pytest.raises(Unavailable):
+            drive.unlink(OWNER, FILES_ROOT, "a")
+        assert script.asked == 1
+
+
+def test_a_server_that_is_busy_is_asked_again(tmp_path: Path) -> None:
+    _, body = wire.reply_of(Unavailable("later"))
+    with scripted(tmp_path / "s", answer(body, "503 Later"), answer(SPACE)) as (drive, script):
+        assert drive.space().blocks == 1
+        assert script.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (answer(b"<html>", "502 Bad Gateway", "Connection: close\r\n"), Unavailable),
+        (answer(b"<html>", "413 Too Large"), TooLarge),
+        (answer(wire.reply_of(Conflict("x"))[1], "409 Conflict"), Conflict),
+        (answer(b"{}"), Unavailable),
+        (answer(b"not json"), Unavailable),
+        (answer(b"x", "500 Oops"), DriveError),
+        (b"HTTP/1.1 nonsense\r\n\r\n", Unavailable),
+        (b"\xff\xfe" * 50_000, Unavailable),
+    ],
+    ids=["proxy's page", "too large", "conflict", "another shape", "no json", "unknown", "no http", "noise"],
+)
+def test_every_answer_becomes_an_error_of_the_closed_set(tmp_path: Path, reply: bytes, kind: type[DriveError]) -> None:
+    with scripted(tmp_path / "s", *[reply] * 3) as (drive, _), pytest.raises(DriveError) as caught:
+        drive.space()
+    assert type(caught.value) is kind
+
+
+def test_forms_of_replies(tmp_path: Path) -> None:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for start in range(0, len(SPACE), 7):
+        chunked += b"%x;extension\r\n%s\r\n" % (len(SPACE[start : start + 7]), SPACE[start : start + 7])
+    chunked += b"0\r\n\r\n"
+    early = b"HTTP/1.1 100 Continue\r\n\r\n" + answer(SPACE)
+    with scripted(tmp_path / "s", chunked, early, answer(SPACE)) as (drive, script):
+        for _ in range(3):
+            assert drive.space().blocks == 1
+        assert script.asked == 3
+
+
+def test_a_connection_that_was_closed_meanwhile_is_replaced(tmp_path: Path) -> None:
+    service = open_service(tmp_path / "state", CONFIG)
+    address = f"unix:{tmp_path / 's'}"
+    server = run_in_thread(service, address)
+    drive = connect(address)
+    drive.create(OWNER, FILES_ROOT, "one", FOLDER)
+    server.stop()
+    with pytest.raises(Unavailable):
+        drive.space()
+    server = run_in_thread(service, address)
+    drive.create(OWNER, FILES_ROOT, "two", FOLDER)
+    server.stop()
+    server = run_in_thread(service, address)
+    # Not idempotent, and its connection is dead: it happens exactly once all the same.
+    drive.create(OWNER, FILES_ROOT, "three", FOLDER)
+    drive.close()
+    server.stop()
+    assert [entry.name for entry in service.children(OWNER, FILES_ROOT)] == ["one", "two", "three"]
+    service.close()
+
+
+def test_events_go_on_after_a_restart(tmp_path: Path) -> None:
+    service = open_service(tmp_path / "state", CONFIG)
+    address = f"unix:{tmp_path / 's'}"
+    server = run_in_thread(service, address)
+    drive = connect(address)
+    listener = Listener()
+    drive.subscribe(listener)
+    service.create(OWNER, FILES_ROOT, "before", FOLDER)
+    listener.wait(lambda event: event.name == "before")
+    server.stop()
+    service.create(OWNER, FILES_ROOT, "meanwhile", FOLDER)
+    server = run_in_thread(service, address)
+    # What happened meanwhile is told, or that everything must be asked anew.
+    listener.wait(lambda event: event.name == "meanwhile" or event.kind == EventKind.RESET)
+    service.create(OWNER, FILES_ROOT, "after", FOLDER)
+    listener.wait(lambda event: event.name == "after")
+    drive.close()
+    server.stop()
+    service.close()
+
+
+@pytest.mark.allows_log("a listener failed")
+def test_a_listener_that_fails_does_not_end_the_others(tmp_path: Path) -> None:
+    service = open_service(tmp_path / "state", CONFIG)
+    server = run_in_thread(service, f"unix:{tmp_path / 's'}")
+    drive = connect(tmp_path / "s")
+    listener = Listener()
+
+    def fail(event: object) -> None:
+        raise RuntimeError("mine")
+
+    drive.subscribe(fail)
+    drive.subscribe(listener)
+    service.create(OWNER, FILES_ROOT, "told", FOLDER)
+    listener.wait(lambda event: event.name == "told")
+    drive.close()
+    server.stop()
+    service.close()
+
+
+def test_closing_is_final_and_quick(tmp_path: Path) -> None:
+    service = open_service(tmp_path / "state", CONFIG)
+    server = run_in_thread(service, f"unix:{tmp_path / 's'}")
+    drive = connect(tmp_path / "s")
+    drive.subscribe(lambda event: None)
+    started = time.monotonic()
+    drive.close()
+    drive.close()
+    assert time.monotonic() - started < 5
+    with pytest.raises(Unavailable):
+        drive.space()
+    server.stop()
+    service.close()
+
+
+def test_a_fork_takes_no_connections_along(tmp_path: Path) -> None:
+    service = open_service(tmp_path / "state", CONFIG)
+    server = run_in_thread(service, f"unix:{tmp_path / 's'}")
+    drive = connect(tmp_path / "s")
+    assert drive.lookup(OWNER, 1, "files").id == FILES_ROOT
+    child = os.fork()
+    if child == 0:
+        wrong = 1
+        try:
+            wrong = sum(drive.node(OWNER, FILES_ROOT).id != FILES_ROOT for _ in range(50))
+        finally:
+            os._exit(min(wrong, 1))
+    assert all(drive.node(OWNER, 1).id == 1 for _ in range(50))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    drive.close()
+    server.stop()
+    service.close()
+
+
+@pytest.mark.parametrize(
+    ("failure", "idempotent", "again"),
+    [
+        (Failure(sent=False), False, True),
+        (Failure(sent=True), True, True),
+        (Failure(sent=True), False, False),
+        (Failure(sent=True, late=True), True, False),
+        (Failure(sent=False, connected=False), True, False),
+    ],
+)
+def test_the_policy(failure: Failure, idempotent: bool, again: bool) -> None:
+    policy = Policy()
+    assert (policy.delay(1, failure, idempotent=idempotent) is not None) == again
+    assert policy.delay(policy.tries, failure, idempotent=idempotent) is None
+
+
+def test_many_threads_share_a_client(tmp_path: Path) -> None:
+    service = open_service(tmp_path / "state", CONFIG)
+    server = run_in_thread(service, f"unix:{tmp_path / 's'}")
+    drive = connect(tmp_path / "s")
+    failed: list[BaseException] = []
+
+    def guarded(work: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001  # told to the test's own thread
+                failed.append(error)
+
+        return run
+
+    def work() -> None:
+        for _ in range(30):
+            assert drive.node(OWNER, FILES_ROOT).id == FILES_ROOT
+            assert drive.path(OWNER, FILES_ROOT) == "files"
+
+    threads = [threading.Thread(target=guarded(work)) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    drive.close()
+    server.stop()
+    service.close()
