@@ -103,6 +103,10 @@ class Screen:
         """A part of the answer as it is."""
         self._write(sys.stdout, text)
 
+    def flush(self) -> None:
+        """What was said is seen now."""
+        sys.stdout.flush()
+
     def json(self, value: object) -> None:
         """The whole answer as JSON."""
         self._write(sys.stdout, json_text(value, indent=2 if self.terminal else None) + "\n")
