@@ -50,7 +50,7 @@ class Dispatch:
         self.remote = remote
         self._drive = drive
         self._chunk = drive.chunk_size()
-        self._invalidations = Invalidations()
+        self._invalidations = Invalidations(remote=remote)
         self._contents = Contents(
             drive, staging, memory=memory, interval=interval, clock=clock, changed=self._invalidations.pages
         )
@@ -110,6 +110,9 @@ class Dispatch:
         if event.kind is EventKind.NODE:
             file = self._files.get(event.node)
             if file is not None:
+                file.stale = True
+        elif event.kind is EventKind.RESET:
+            for file in list(self._files.values()):
                 file.stale = True
         self._invalidations.event(event)
 

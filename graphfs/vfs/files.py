@@ -68,18 +68,22 @@ class FileCalls(NameCalls):
 
     def flush(self, handle: int) -> None:
         opened = self._contents.handle(handle)
-        if opened is not None and opened.wrote:
+        if opened is not None and (opened.wrote or opened.created):
+            self._invalidations.own(opened.caller)
             self._contents.flush(opened)
 
     def fsync(self, handle: int, datasync: bool) -> None:
         opened = self._contents.handle(handle)
         if opened is not None:
+            self._invalidations.own(opened.caller)
             self._contents.fsync(opened)
 
     def release(self, handle: int) -> None:
         if self._small.pop(handle, None) is not None:
             return
         opened = self._contents.handle(handle)
+        if opened is not None and opened.file.dirty:
+            self._invalidations.own(opened.caller)
         self._contents.release(handle)
         if opened is not None and opened.flags & os.O_ACCMODE and opened.file.node.id not in self._files:
             with self._invalidations.indirect():

@@ -20,13 +20,23 @@ ORIGINS = 1024
 """So many processes that changed something through this mount are remembered."""
 
 
+class _Here(local):
+    """What is known of the thread that asks."""
+
+    ours = False
+    """It has served a call of our kernel (a server's threads never do)."""
+    indirect = False
+
+
 class Invalidations:
     """Turns events of the drive into invalidations, told in order on a thread of its own. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, remote: bool) -> None:
+        """`remote`: events come on a thread of their own, so only the process that made the change tells them apart."""
+        self._remote = remote
         self._origins: OrderedDict[int, None] = OrderedDict()
         self._lock = Lock()
-        self._here = local()
+        self._here = _Here()
         self._listeners: list[Callable[[Invalidation], None]] = []
         self._queue: SimpleQueue[Invalidation | None] = SimpleQueue()
         self._thread: Thread | None = None
@@ -39,7 +49,8 @@ class Invalidations:
                 self._thread.start()
 
     def own(self, caller: Caller) -> None:
-        """What this caller changes is asked for by our kernel."""
+        """What this caller changes now, on this thread, is asked for by our kernel."""
+        self._here.ours = True
         pid = caller.pid
         if pid and pid not in self._origins:
             with self._lock:
@@ -58,7 +69,10 @@ class Invalidations:
 
     def foreign(self, event: Event) -> bool:
         """Whether our kernel cannot know of it."""
-        return event.origin not in self._origins or getattr(self._here, "indirect", False)
+        return not self._ours(event) or self._here.indirect
+
+    def _ours(self, event: Event) -> bool:
+        return event.origin in self._origins and (self._remote or self._here.ours)
 
     def pages(self, node: int) -> None:
         """The kernel's pages of this node no longer hold."""
@@ -71,7 +85,7 @@ class Invalidations:
     def event(self, event: Event) -> None:
         """Of the kinds NODE and ENTRY; others have no node that a kernel knows."""
         if event.kind is EventKind.NODE:
-            self.put(Invalidation(event.node, pages=event.origin not in self._origins))
+            self.put(Invalidation(event.node, pages=not self._ours(event)))
         elif event.kind is EventKind.ENTRY:
             self.put(Invalidation(event.node, event.name))
 

@@ -10,7 +10,6 @@ import msgspec
 
 from graphfs.errors import AlreadyExists, InvalidArgument, IsAFolder, NameTooLong, NotFound, NotPermitted
 from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Node, Replace
-from graphfs.names import FILE_NAME_BYTES, check_file_name
 from graphfs.vfs.dispatch import Dispatch
 from graphfs.vfs.interface import Attributes
 from graphfs.vfs.room import FIRST_VIRTUAL_ID
@@ -20,8 +19,6 @@ LONGEST = 255
 REMOVED = 1024
 """So many removed folders are remembered at most for those who still are in them."""
 _NOTHING = AttributeChange()
-_SURELY_SHORT = FILE_NAME_BYTES // 4
-"""Characters that never take more bytes than a name may have."""
 
 
 class NameCalls(Dispatch):

@@ -1,5 +1,7 @@
 """What the kernel is told to forget: what others changed, and what its own calls changed without its knowing."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
 import pytest
@@ -8,7 +10,7 @@ from gateway.service import Service
 from graphfs.model import FILES_ROOT, AttributeChange, XattrMode
 from graphfs.vfs.filesystem import FileSystem
 from graphfs.vfs.interface import Invalidation
-from tests.unit.vfs.mounted import ELSEWHERE, ME, write_file
+from tests.unit.vfs.mounted import CHUNK, ELSEWHERE, ME, write_file
 
 SECONDS = 20.0
 
@@ -55,3 +57,23 @@ def test_a_file_that_is_tagged_by_an_indirect_call_has_other_links_than_the_kern
     drive.change_tags(ELSEWHERE, [file], ["red"], [])
     told.until(Invalidation(node, pages=True))
     assert volume.getattr(ME, node).links == 2
+
+
+def test_the_same_process_by_another_door_is_somebody_else(volume: FileSystem, drive: Service, told: Told) -> None:
+    """A program that uses the mount and the HTTP API: the pid is known, the thread is a server's."""
+    node = write_file(volume, "a", b"content")
+    with ThreadPoolExecutor(1) as server:
+        server.submit(drive.set_attributes, ME, node, AttributeChange(mode=0o600)).result()
+    last = Invalidation(node, pages=True)
+    assert told.until(last) == [last]
+
+
+def test_a_big_file_that_is_flushed_on_a_thread_keeps_its_pages(volume: FileSystem, drive: Service, told: Told) -> None:
+    opened, _ = volume.create(ME, FILES_ROOT, "a", 0o644, os.O_WRONLY)
+    volume.write(opened.handle, 0, os.urandom(5 * CHUNK))
+    with ThreadPoolExecutor(1) as worker:
+        worker.submit(volume.flush, opened.handle).result()
+        worker.submit(volume.release, opened.handle).result()
+    drive.set_attributes(ELSEWHERE, FILES_ROOT, AttributeChange(mode=0o755))
+    last = Invalidation(FILES_ROOT, pages=True)
+    assert told.until(last) == [last]
