@@ -21,7 +21,7 @@ from graphfs.errors import InvalidArgument
 PREFIX = "GRAPHFS_"
 FILE_NAME = "config.yaml"
 """The configuration file of a state directory."""
-ARGUMENTS = frozenset({"GRAPHFS_CONFIG", "GRAPHFS_STATE", "GRAPHFS_SERVER"})
+ARGUMENTS = frozenset({"GRAPHFS_CONFIG", "GRAPHFS_STATE", "GRAPHFS_SERVER", "GRAPHFS_TOKEN"})
 """Environment variables that stand for arguments of the commands (--config, --state, --server), not for settings."""
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
