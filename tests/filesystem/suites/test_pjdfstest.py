@@ -49,7 +49,7 @@ ONLY_ON_EXT4 = {"link::link_count_max"}
 
 
 def _folder(drive: Path) -> Path:
-    """A folder; not with a name of a length at which pjdfstest 0.2.2 miscounts the parts of a path of PATH_MAX bytes."""
+    """A folder, with a name of a length at which pjdfstest 0.2.2 does not miscount the parts of its longest path."""
     folder = drive / "p"
     while (4095 - (len(str(folder)) + 22)) % 127 in (0, 1):
         folder = folder.with_name(folder.name + "p")
