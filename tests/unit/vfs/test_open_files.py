@@ -209,12 +209,12 @@ def test_what_the_store_sweeps_before_the_commit_is_given_to_it_again(volume: Fi
     put = drive.commit
 
     def swept(*arguments: Any, **named: Any) -> Node:
-        drive.commit = put  # type: ignore[method-assign] # once
+        drive.commit = put  # type: ignore[method-assign]  # once
         for digest, _, _ in list(drive.blobs.digests()):
             drive.blobs.delete(digest)
         return put(*arguments, **named)
 
-    drive.commit = swept  # type: ignore[method-assign] # a sweep at the worst moment
+    drive.commit = swept  # type: ignore[method-assign]  # a sweep at the worst moment
     volume.fsync(opened.handle, False)
     assert volume.read(opened.handle, 0, len(data)) == data
     close(volume, opened.handle)
@@ -228,7 +228,7 @@ class TestFullStore:
 
     @pytest.fixture
     def volume(self, store: FullStore, staging: Path) -> FileSystem:
-        return FileSystem(store, staging, memory=MEMORY, interval=3600)  # type: ignore[arg-type] # passes on what it lacks
+        return FileSystem(store, staging, memory=MEMORY, interval=3600)  # type: ignore[arg-type]  # passes on what it lacks
 
     @pytest.mark.parametrize("length", [10, 500, 3 * CHUNK + 5])
     def test_the_writer_is_told_and_can_try_again(

@@ -185,7 +185,7 @@ def test_a_full_store_leaves_it_for_the_next_time(volume: FileSystem, drive: Ser
     volume.abandon()
     store = FullStore(drive)
     store.full = True
-    assert recover(store, staging) == []  # type: ignore[arg-type] # passes on what it lacks
+    assert recover(store, staging) == []  # type: ignore[arg-type]  # passes on what it lacks
     assert recovered(drive, staging) == DATA
 
 
