@@ -12,6 +12,8 @@ from graphfs.vfs.interface import Attributes, Volume
 
 LIMIT = 65536
 """Names kept."""
+FIRST_VIRTUAL = 2**62
+"""Ids from here on are those of folders that are queries."""
 
 Name = tuple[int, str]
 """Folder and name in it."""
@@ -63,8 +65,9 @@ class Dentries:
         return found
 
     def keep(self, place: Name, node: int, changes: int = -1) -> None:
-        """Remembers a name, unless something changed since `changes` was read."""
-        if self._names.get(place) == node:
+        """Remembers a name, unless something changed since `changes` was read. Not in a folder that is a query: what
+        is there changes with every tag."""
+        if place[0] >= FIRST_VIRTUAL or self._names.get(place) == node:
             return
         with self._lock:
             if changes not in (-1, self._changes):
@@ -82,7 +85,7 @@ class Dentries:
             self._changes += 1
             node = self._drop((folder, name))
             if node is None or node in self._paths.values():
-                self._clear_paths()
+                self._drop_paths(folder, name)
 
     def forget_all(self) -> None:
         """Nothing that is kept can be trusted any more."""
@@ -124,6 +127,17 @@ class Dentries:
         nodes = [node for place in oldest if (node := self._drop(place)) is not None]
         self._clear_paths()
         return [node for node in nodes if node not in self._uses]
+
+    def _drop_paths(self, folder: int, name: str) -> None:
+        """Forgets every path through a name."""
+        above = self.path(folder)
+        if above is None:
+            self._clear_paths()
+            return
+        gone = f"{above}/{name}"
+        self._paths = {
+            path: node for path, node in self._paths.items() if path != gone and not path.startswith(f"{gone}/")
+        }
 
     def _clear_paths(self) -> None:
         self._paths = {"": SUPER_ROOT}

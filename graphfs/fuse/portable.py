@@ -58,7 +58,10 @@ class PathOperations:
 
     def _invalidate(self, invalidation: Invalidation) -> None:
         if invalidation.name:
+            folder = self.dentries.path(invalidation.node)
             self.dentries.forget(invalidation.node, invalidation.name)
+            if self.stale is not None and folder is not None:
+                self.stale(f"{folder}/{invalidation.name}")
 
     def init(self, path: str) -> None:
         """The kernel is connected. Threads start here: not before a fork, if there is one."""

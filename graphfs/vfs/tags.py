@@ -129,6 +129,7 @@ class TagsRoom:
         found = self._find(caller, path, name)
         if isinstance(found, View):
             return self._of_view((*path, name), found)
+        self._believed.looked(folder, name, found.id)
         # libfuse asks for what symlink(2) has just made: it has to be a link that once.
         link = self._links or self._linked.pop((caller.pid, path, name))
         return self._of_link(caller, (*path, name), found) if link else self._of_node(found)

@@ -6,7 +6,7 @@ entries are remembered here for as long.
 """
 
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 
 from graphfs.model import Event, EventKind
@@ -14,6 +14,8 @@ from graphfs.names import parse_derived, split_extension
 from graphfs.vfs.interface import Invalidation
 
 SECONDS = 1.0
+LOOKED = 4096
+"""Names looked up that are remembered."""
 
 
 class Given:
@@ -44,10 +46,23 @@ class Given:
         for name, node in self._pairs:
             self._by_node[node] = name
             self._by_name.setdefault(name, []).append(name)
-            if "~" in name and parse_derived(name) is not None:
-                stem, extension = split_extension(name)
-                self._by_name.setdefault(stem.rpartition("~")[0].rstrip("~") + extension, []).append(name)
+            plain = _plain(name)
+            if plain:
+                self._by_name.setdefault(plain, []).append(name)
         self._pairs = ()
+
+
+def _plain(name: str) -> str:
+    """The own name of a file that is perhaps shown as `stem~<id>.ext`, else ''."""
+    if "~" not in name or parse_derived(name) is None:
+        return ""
+    stem, extension = split_extension(name)
+    return stem.rpartition("~")[0].rstrip("~") + extension
+
+
+def _keys(name: str, node: int) -> tuple[int | str, ...]:
+    plain = _plain(name)
+    return (node, name, plain) if plain else (node, name)
 
 
 class Believed:
@@ -56,6 +71,10 @@ class Believed:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._given: deque[Given] = deque()
+        self._looked: OrderedDict[tuple[int, str], tuple[int, float]] = OrderedDict()
+        """Looked up lately: folder and name to node and end."""
+        self._places: dict[int | str, set[tuple[int, str]]] = {}
+        """The same by node and by name."""
         self._lock = threading.Lock()
 
     def gave(self, folder: int, pairs: Iterable[tuple[str, int]]) -> None:
@@ -66,12 +85,33 @@ class Believed:
                 self._given.popleft()
             self._given.append(Given(folder, now + SECONDS, pairs))
 
+    def looked(self, folder: int, name: str, node: int) -> None:
+        """One name was looked up."""
+        now, place = self._clock(), (folder, name)
+        with self._lock:
+            self._looked.pop(place, None)
+            self._looked[place] = (node, now + SECONDS)
+            for key in _keys(name, node):
+                self._places.setdefault(key, set()).add(place)
+            while self._looked:
+                oldest = next(iter(self._looked))
+                if len(self._looked) <= LOOKED and self._looked[oldest][1] >= now:
+                    break
+                for key in _keys(oldest[1], self._looked.pop(oldest)[0]):
+                    places = self._places.get(key, set())
+                    places.discard(oldest)
+                    if not places:
+                        self._places.pop(key, None)
+
     def stale(self, event: Event) -> list[Invalidation]:
         """What must be forgotten because of a change of a file, of its name or of its tags."""
-        if not self._given:
+        if not self._given and not self._looked:
             return []
         now, found = self._clock(), []
         with self._lock:
+            if event.kind is EventKind.NODE or event.kind is EventKind.ENTRY:
+                key = event.node if event.kind is EventKind.NODE else event.name
+                found += [Invalidation(folder, name) for folder, name in self._places.get(key, ())]
             for given in self._given:
                 if given.until < now:
                     continue

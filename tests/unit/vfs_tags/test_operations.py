@@ -297,6 +297,7 @@ def test_a_symbolic_link_to_a_file_of_the_drive_adds_the_tag(filled: Shell, targ
     assert stat.S_ISLNK(shown.mode)
     assert shown.entry_timeout == 0  # the next look shows the file itself
     assert filled.tags("files/d/one.txt") == {"a", "b"}
+    assert filled.stat("tags/b/one.txt") == shown  # libfuse looks whether it is a link, in the same call
     assert stat.S_ISREG(filled.stat("tags/b/one.txt").mode)
 
 

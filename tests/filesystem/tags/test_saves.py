@@ -1,0 +1,69 @@
+"""Real programs save in folders of `tags/`: the file stays the same, by all of its paths."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.filesystem.tags.conftest import Place, eventually, run
+
+
+def sed(file: Path) -> None:
+    run("sed", "-i", "s/old/new/", file)
+
+
+def vim(file: Path) -> None:
+    run("vim", "-u", "NONE", "-N", "-es", "-c", "%s/old/new/", "-c", "wq", file)
+
+
+def vim_renaming(file: Path) -> None:
+    run("vim", "-u", "NONE", "-N", "-es", "-c", "set backupcopy=no", "-c", "%s/old/new/", "-c", "wq", file)
+
+
+def gio(file: Path) -> None:
+    """As gedit and all of GTK save."""
+    run("sh", "-c", f"echo new | gio save '{file}'")
+
+
+def python(file: Path) -> None:
+    beside = file.with_name(f".{file.name}.tmp")
+    with open(beside, "x") as stream:
+        stream.write("new\n")
+        os.fsync(stream.fileno())
+    os.replace(beside, file)
+
+
+@pytest.mark.parametrize("save", [sed, vim, vim_renaming, gio, python])
+def test_a_save_keeps_the_file(place: Place, save: Callable[[Path], None]) -> None:
+    name = place.name("f.txt")
+    file = place.file(name, "old\n", "a", "b")
+    number = os.getxattr(file, "user.graphfs.id")
+    assert (place.b / name).read_text() == "old\n"  # the kernel knows all paths before
+    save(place.a / name)
+    for path in (file, place.b / name, place.a / name, place.a / place.b.name / name):
+        eventually(lambda path=path: path.read_text() == "new\n")
+        assert os.getxattr(path, "user.graphfs.id") == number
+    assert place.tags(file) == {"a", "b"}
+    assert os.listdir(place.files) == os.listdir(place.a) == os.listdir(place.b) == [name]
+    left = os.listdir(place.inbox) if place.inbox.exists() else []
+    assert [found for found in left if name in found] == []
+
+
+def test_a_listing_that_was_believed_is_taken_back(place: Place) -> None:
+    name = place.name("f.txt")
+    file = place.file(name, "old\n", "a", "b")
+    with os.scandir(place.b) as entries:
+        assert [entry.stat().st_ino for entry in entries] == [file.stat().st_ino]
+    sed(place.a / name)
+    eventually(lambda: (place.b / name).read_text() == "new\n")
+
+
+def test_a_program_that_is_reading_goes_on_reading_the_old_file(place: Place) -> None:
+    name = place.name("f.txt")
+    place.file(name, "old\n", "a", "b")
+    with open(place.a / name) as stream:
+        sed(place.b / name)
+        assert stream.read() == "old\n"
+    eventually(lambda: (place.a / name).read_text() == "new\n")
+    assert place.tags(place.files / name) == {"a", "b"}
