@@ -99,7 +99,7 @@ def _table(actions: list[argparse.Action]) -> str:
 
 def page() -> str:
     """The whole page."""
-    parser = make_parser(lambda _: None)
+    parser = make_parser()
     commands = commands_of(parser)
     common = {"--json", "--state", "--server", "--token-file", "-C", "--quiet", "--help"}
     shared = [one for one in parser._actions if one.option_strings and one.option_strings[-1] in common]

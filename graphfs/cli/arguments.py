@@ -6,7 +6,7 @@ Reading this page is reading the CLI; docs/cli.md is made from it. It imports no
 import argparse
 import os
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from graphfs import __version__
 from graphfs.cli.exits import USAGE
@@ -20,9 +20,12 @@ EPILOG = (
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with a hint where people stumble."""
+    """argparse without guessing at options, and with a hint where people stumble."""
 
     hint = ""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         """Says what is wrong and how it is right."""
@@ -77,18 +80,10 @@ def _common() -> Parser:
     return common
 
 
-def make_parser(environment: Callable[[str], str | None] = os.environ.get) -> Parser:
-    """The whole command line. The environment gives defaults of --state and --server."""
+def make_parser() -> Parser:
+    """The whole command line. `parse` is what understands it."""
     common = _common()
     parser = Parser(prog=PROGRAM, description="Works on a GraphFS drive.", epilog=EPILOG, parents=[common])
-    parser.set_defaults(
-        json=False,
-        quiet=False,
-        state=environment("GRAPHFS_STATE"),
-        server=environment("GRAPHFS_SERVER"),
-        token_file=None,
-        directory=None,
-    )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = Commands(parser, common)
     for part in (_browsing, _tagging, _vocabulary, _history, _condition, _copies, _care, _mounts):
@@ -98,8 +93,21 @@ def make_parser(environment: Callable[[str], str | None] = os.environ.get) -> Pa
 
 def parse(words: Sequence[str], environment: Callable[[str], str | None] = os.environ.get) -> argparse.Namespace:
     """The arguments that the words mean. Ends the program with USAGE when they mean none."""
-    parser = make_parser(environment)
-    return parser.parse_args(_with_negations(parser, list(words)))
+    parser = make_parser()
+    given = parser.parse_args(_sorted(parser, list(words)))
+    # Not as argparse's defaults: those of a command would overrule what stood before it.
+    defaults: dict[str, object] = {
+        "json": False,
+        "quiet": False,
+        "state": environment("GRAPHFS_STATE"),
+        "server": environment("GRAPHFS_SERVER"),
+        "token_file": None,
+        "directory": None,
+    }
+    for name, value in defaults.items():
+        if not hasattr(given, name):
+            setattr(given, name, value)
+    return given
 
 
 def commands_of(parser: Parser) -> dict[str, Parser]:
@@ -110,25 +118,49 @@ def commands_of(parser: Parser) -> dict[str, Parser]:
     return {}
 
 
-def _with_negations(parser: Parser, words: list[str]) -> list[str]:
-    """In a query `-draft` is NOT, which argparse would take for options: what is none of `find` goes behind `--`."""
-    if (
-        "find" not in words
-        or "--" in words
-        or any(word in commands_of(parser) for word in words[: words.index("find")])
-    ):
+def _sorted(parser: Parser, words: list[str]) -> list[str]:
+    """A command's options before its other words, which argparse wants in one piece. In a query `-draft` is NOT: what
+    is no option of `find` belongs to the query."""
+    commands = commands_of(parser)
+    start = 0
+    left = iter(range(len(words)))
+    for start in left:
+        if words[start] in commands:
+            break
+        if _takes(parser, words[start], exact=True):
+            next(left, None)
+    else:
         return words
-    start = words.index("find") + 1
-    takes = {name: one.nargs != 0 for one in commands_of(parser)["find"]._actions for name in one.option_strings}
-    options, query, left = [], [], iter(words[start:])
-    for word in left:
-        if word in takes:
-            options += [word, *([value] if takes[word] and (value := next(left, None)) is not None else [])]
-        elif word.startswith("--"):
-            options.append(word)
+    command, query = commands[words[start]], words[start] == "find"
+    options: list[str] = []
+    others: list[str] = []
+    rest = iter(words[start + 1 :])
+    for word in rest:
+        if word == "--":
+            others += rest
+        elif not word.startswith("-") or word == "-" or (query and not _is_option(command, word)):
+            others.append(word)
         else:
-            query.append(word)
-    return [*words[:start], *options, "--", *query]
+            options.append(word)
+            if _takes(command, word, exact=query) and (value := next(rest, None)) is not None:
+                options.append(value)
+    dashes = ["--"] if any(word.startswith("-") for word in others) else []
+    return [*words[: start + 1], *options, *dashes, *others]
+
+
+def _is_option(command: Parser, word: str) -> bool:
+    return word.startswith("--") or any(word in one.option_strings for one in command._actions)
+
+
+def _takes(command: Parser, word: str, *, exact: bool) -> bool:
+    """Whether the next word is this option's value. Not `exact`: `-rt` is `-r -t`."""
+    takes = {name: one.nargs != 0 for one in command._actions for name in one.option_strings}
+    if exact or word.startswith("--"):
+        return takes.get(word, False)
+    for number, letter in enumerate(word[1:], 2):
+        if takes.get(f"-{letter}"):
+            return number == len(word)
+    return False
 
 
 def _browsing(commands: Commands) -> None:

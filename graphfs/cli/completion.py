@@ -11,7 +11,7 @@ import re
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 
-from graphfs.cli.arguments import Parser, commands_of, make_parser
+from graphfs.cli.arguments import Parser, commands_of, make_parser, parse
 from graphfs.cli.exits import OK
 from graphfs.cli.screen import Screen
 from graphfs.errors import DriveError
@@ -170,7 +170,7 @@ def _tag_words(words: Sequence[str], current: str, *, query: bool, many: bool) -
 def _paths(words: Sequence[str]) -> list[tuple[str, int]]:
     # Speaking with a drive is loaded only here: completing a command's name is to be quick.
     drives = importlib.import_module("graphfs.cli.drives")
-    given = make_parser().parse_args(["version"])  # for the defaults that the environment gives
+    given = parse(["version"])  # for the defaults that the environment gives
     for name in ("state", "server", "token_file"):
         option = f"--{name.replace('_', '-')}"
         if option in words[:-1]:
