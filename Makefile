@@ -46,6 +46,8 @@ lock: ## resolve pyproject.toml into locks/ again
 
 docs: ## write the generated pages of docs/ again
 	@$(BIN)/python scripts/config_table.py
+	@$(BIN)/python scripts/cli_reference.py
+	@$(BIN)/python scripts/http_docs.py
 
 bench: ## the benchmark tables (see docs/performance.md)
 	@scripts/setup test

@@ -58,13 +58,25 @@ class JournalPart(EdgePart):
         elif step.kind == "tag":
             self._take_back_tag(change, ledger, step)
         elif step.kind == "alias":
-            was = msgspec.json.decode(step.before, type=AliasRow | None)
-            is_now = msgspec.json.decode(step.after, type=AliasRow | None)
-            if is_now is not None:
-                tx.delete_alias(is_now.parent, is_now.key)
-            if was is not None:
-                tx.put_alias(was)
-            ledger.note("alias", 0, step.tag, step.after, step.before)
+            self._take_back_alias(change, ledger, step)
+
+    def _take_back_alias(self, change: Change, ledger: Ledger, step: ChangeRow) -> None:
+        tx = change.tx
+        was = msgspec.json.decode(step.before, type=AliasRow | None)
+        is_now = msgspec.json.decode(step.after, type=AliasRow | None)
+        if is_now is not None:
+            if is_now not in tx.aliases():
+                return
+            tx.delete_alias(is_now.parent, is_now.key)
+        if was is not None:
+            rows = tx.tags()
+            taken = any((row.parent, row.key) == (was.parent, was.key) and row.id != was.tag for row in rows)
+            taken = taken or any((one.parent, one.key) == (was.parent, was.key) for one in tx.aliases())
+            if taken or not any(row.id == was.tag and row.parent == was.parent for row in rows):
+                # Its name is somebody else's by now, or its tag is elsewhere: a name leads to one tag only.
+                return
+            tx.put_alias(was)
+        ledger.note("alias", 0, step.tag, step.after, step.before)
 
     def _take_back_tag(self, change: Change, ledger: Ledger, step: ChangeRow) -> None:
         tx = change.tx
@@ -79,6 +91,7 @@ class JournalPart(EdgePart):
         if before.parent and before.parent not in rows:
             before = msgspec.structs.replace(before, parent=0)
         taken = {row.key for row in rows.values() if row.parent == before.parent and row.id != before.id}
+        taken |= {one.key for one in tx.aliases() if one.parent == before.parent and one.tag != before.id}
         name, number = before.name, 2
         while fold(name) in taken:
             name, number = f"{before.name} ({number})", number + 1

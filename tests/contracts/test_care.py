@@ -7,7 +7,7 @@ from pathlib import Path
 from gateway.service import open_service
 from graphfs.model import FILES_ROOT, JobState, Node, Outcome, Suggestion
 from tests.contracts.conftest import CONFIG
-from tests.contracts.ground import OWNER, Ground, listening
+from tests.contracts.ground import FILE, OWNER, Ground, listening
 
 
 def test_status(ground: Ground) -> None:
@@ -71,11 +71,14 @@ def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path) -> None:
     job = ground.leased(file)[file.file]
     ground.drive.finish(file.file, job.lease, Outcome(JobState.TAGGED, (Suggestion("m", 0.9),)))
     ground.drive.remember("c", "m", "p", ["kept"])
+    draft = ground.drive.create(OWNER, FILES_ROOT, "draft", FILE, draft=True)
+    ground.drive.settle()
     before = said_of(ground, file)
     ground.drive.close()
     again = Ground(open_service(tmp_path / "state", CONFIG), tmp_path / "state")
     try:
         assert said_of(again, file) == before
+        assert again.at("draft") == draft
         assert again.read(file) == data
         assert again.drive.remembered("c", "m", "p") == ("kept",)
         assert again.drive.job(file.file).state == "tagged"

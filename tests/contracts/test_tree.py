@@ -140,6 +140,22 @@ def test_a_file_is_created_with_its_tags_or_not_at_all(ground: Ground) -> None:
     assert "fine" not in [tag.path for tag in ground.drive.tags(OWNER)]
 
 
+def test_a_draft_is_seen_at_once(ground: Ground) -> None:
+    made = ground.drive.create(OWNER, FILES_ROOT, "a", FILE, tags=("x",), draft=True)
+    assert ground.at("a") == made
+    assert ground.names(FILES_ROOT) == ["a"]
+    assert ground.found("x") == ["a"]
+    assert ground.drive.job(made.file).state == "queued"
+    with pytest.raises(AlreadyExists):
+        ground.drive.create(OWNER, FILES_ROOT, "a", FILE, draft=True)
+    ground.drive.settle()
+    assert ground.read(ground.write(ground.at("a"), b"x")) == b"x"
+    ground.drive.create(OWNER, FILES_ROOT, "b", FILE, draft=True)
+    ground.drive.unlink(OWNER, FILES_ROOT, "b")
+    ground.drive.settle()
+    assert ground.names(FILES_ROOT) == ["a"]
+
+
 def test_lookup_says_what_is_wrong(ground: Ground) -> None:
     file = ground.file("a")
     with pytest.raises(NotFound):

@@ -45,6 +45,11 @@ def test_up_and_down(drive: Served, http: Http) -> None:
     assert drive.ground.at("sizes").mode & 0o777 == 0o755
 
 
+def test_limits(drive: Served, http: Http) -> None:
+    limits = http.ask("GET", "/v1/limits").json
+    assert limits == {"inline_limit": drive.drive.inline_limit(), "chunk_size": drive.drive.chunk_size()}
+
+
 def test_a_new_file_gets_its_tags_and_mode(drive: Served, http: Http) -> None:
     name = f"tagged {id(http)}"
     made = http.ask("PUT", f"/v1/files/{name.replace(' ', '%20')}?mode=384&tags=a%20b&tags=c/d", b"x").json
