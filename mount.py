@@ -117,6 +117,7 @@ class Mount:
         self._failure: BaseException | None = None
         self._answers = False
         self._tagger: Supervisor | None = None
+        self._make_room: Callable[[], bool] = lambda: False
 
     def run(self) -> int:
         """Serves until it is unmounted or a signal comes. Everything is durable on return."""
@@ -170,6 +171,7 @@ class Mount:
             entry_timeout=settings.entry_timeout,
             attribute_timeout=settings.attribute_timeout,
             remote=plan.server is not None,
+            make_room=self._make_room,
         )
         if plan.server is None and plan.config.tagger.enabled:
             self._tagger = self._make_tagger(address)
@@ -177,7 +179,12 @@ class Mount:
 
     def _open(self) -> tuple[Drive, str]:
         plan = self._plan
-        drive: Drive = connect(plan.server) if plan.server else open_service(plan.state, plan.config)
+        drive: Drive
+        if plan.server:
+            drive = connect(plan.server)
+        else:
+            drive = service = open_service(plan.state, plan.config)
+            self._make_room = service.make_room
         self._stack.callback(drive.close)
         return drive, plan.server or self._serve_http(drive)
 

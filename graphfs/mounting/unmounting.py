@@ -3,6 +3,7 @@
 import os
 import select
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from graphfs.mounting.registry import record_at
 
 PATIENCE = 600.0
 """Seconds to wait for everything to be written. Staged data is durable anyway; this is for a disk that hangs."""
+PASSING = 5.0
+"""Seconds for which a drive may be in use by nobody that can be seen: a file manager looks at every mount for a
+moment."""
+PAUSE = 0.1
 SHOWN = 5
 
 
@@ -52,15 +57,23 @@ def unmount(directory: Path, *, lazy: bool = False, patience: float = PATIENCE) 
 
 def detach(place: str, *, lazy: bool) -> None:
     """Takes a mount out of the tree. Busy, Unavailable."""
-    done = subprocess.run([*unmounter(lazy=lazy), place], capture_output=True, text=True, check=False)
-    if done.returncode == 0 or mounted_at(place) is None:
-        return
-    using = list(users(place))
-    if not using:
-        raise Unavailable(f"{place} could not be unmounted: {done.stderr.strip()}")
+    deadline = time.monotonic() + PASSING
+    while True:
+        done = subprocess.run([*unmounter(lazy=lazy), place], capture_output=True, text=True, check=False)
+        if done.returncode == 0 or mounted_at(place) is None:
+            return
+        using = list(users(place))
+        if using:
+            raise _busy(place, using)
+        if time.monotonic() > deadline:
+            raise Unavailable(f"{place} could not be unmounted: {done.stderr.strip()}")
+        time.sleep(PAUSE)
+
+
+def _busy(place: str, using: list[User]) -> Busy:
     shown = "".join(f"\n  {user.pid} {user.command}: {user.path}" for user in using[:SHOWN])
     more = f"\n  and {len(using) - SHOWN} more" if len(using) > SHOWN else ""
-    raise Busy(f"{place} is in use by{shown}{more}\nClose them, or unmount with --lazy.")
+    return Busy(f"{place} is in use by{shown}{more}\nClose them, or unmount with --lazy.")
 
 
 def users(place: str) -> Iterator[User]:

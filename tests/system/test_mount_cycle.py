@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from graphfs.mounting.registry import RECORD
+from graphfs.mounting.unmounting import detach
 from tests.system.mounts import SECONDS, Place, ended, place
 
 BINDINGS = ("pyfuse3", "mfusepy")
@@ -49,7 +50,7 @@ def test_an_unmount_by_the_system_tool_ends_the_process(there: Place, option: st
     there.mount("-o", option)
     (there.drive / "files" / "f").write_bytes(b"x" * 3_000_000)
     pid = there.record.pid
-    subprocess.run(["fusermount3", "-u", str(there.drive)], check=True, timeout=SECONDS)
+    detach(str(there.drive), lazy=False)
     assert ended(pid, SECONDS), there.log
     assert there.mount("-o", option).returncode == 0
     assert (there.drive / "files" / "f").read_bytes() == b"x" * 3_000_000
