@@ -77,13 +77,14 @@ class Contents:
         interval: float = INTERVAL,
         clock: Callable[[], int] = time.time_ns,
         changed: Callable[[int], None] = lambda node: None,
+        make_room: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`changed` is told of a node whose pages the kernel must forget."""
+        """`changed` is told of a node whose pages the kernel must forget. `make_room`: see `Staging`."""
         self._drive = drive
         self._clock = clock
         self._changed = changed
         self._interval = int(interval * 10**9)
-        self._staging = Staging(staging)
+        self._staging = Staging(staging, drive.chunk_size(), make_room)
         self._desk = Desk(drive, self._staging, drive.chunk_size(), drive.inline_limit(), memory, self._filled, clock)
         self.committer = Committer(drive)
         self.files: dict[int, OpenFile] = {}

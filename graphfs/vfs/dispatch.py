@@ -44,15 +44,23 @@ class Dispatch:
         memory: int = MEMORY,
         interval: float = INTERVAL,
         clock: Callable[[], int] = time.time_ns,
+        make_room: Callable[[], bool] = lambda: False,
     ) -> None:
         """`staging` is this mount's own folder for data under way. `memory`: bytes of a file that wait in memory.
-        `interval`: seconds between looks at what waits."""
+        `interval`: seconds between looks at what waits. `make_room` frees some of the disk that stages when it is
+        full; False: nothing can give way."""
         self.remote = remote
         self._drive = drive
         self._chunk = drive.chunk_size()
         self._invalidations = Invalidations(remote=remote)
         self._contents = Contents(
-            drive, staging, memory=memory, interval=interval, clock=clock, changed=self._invalidations.pages
+            drive,
+            staging,
+            memory=memory,
+            interval=interval,
+            clock=clock,
+            changed=self._invalidations.pages,
+            make_room=make_room,
         )
         self._files = self._contents.files
         self._accessed = self._contents.accessed

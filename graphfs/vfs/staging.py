@@ -6,7 +6,8 @@ says what is there; `graphfs.vfs.recovery` reads it after a crash. When data is 
 """
 
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from itertools import count
 from pathlib import Path
@@ -16,10 +17,15 @@ from struct import Struct as Packing
 import msgspec
 from msgspec import Struct
 
+from graphfs.errors import NoSpace
 from graphfs.model import Layout
 from graphfs.vfs.descriptors import Descriptors, translated
 from graphfs.vfs.overlay import Frozen
 
+RESERVE = 16 << 20
+"""Bytes of the disk (at most a twentieth) that the store keeps for its records; staging leaves them, and two chunks
+more so that what is staged can always be given to the store."""
+ASK = 0.05
 RECORD = "record"
 LOG = "log"
 
@@ -54,11 +60,40 @@ _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE = msgspec.msgpack.Decoder(Record).decode
 
 
+class Room:
+    """What may still be staged: never all of the disk, where the records of what was staged have to be written too."""
+
+    def __init__(self, folder: Path, chunk: int, more: Callable[[], bool]) -> None:
+        self._folder = folder
+        self._chunk = chunk
+        self._more = more
+        self._free = 0
+        self._asked = 0.0
+
+    def take(self, length: int) -> None:
+        """NoSpace. The disk is asked at most every 50 ms; between, what was taken is counted down."""
+        if self._free < length or time.monotonic() - self._asked > ASK:
+            self._ask()
+            while self._free < length:
+                if not self._more():
+                    raise NoSpace("the disk that stages what is written is full")
+                self._ask()
+        self._free -= length
+
+    def _ask(self) -> None:
+        with translated():
+            found = os.statvfs(self._folder)
+        reserve = min(RESERVE, found.f_blocks * found.f_frsize // 20) + 2 * self._chunk
+        self._free = found.f_bavail * found.f_frsize - reserve
+        self._asked = time.monotonic()
+
+
 class StagedFile:
     """The staging of one file. Used under that file's lock."""
 
-    def __init__(self, folder: Path, record: Record, descriptors: Descriptors) -> None:
+    def __init__(self, folder: Path, record: Record, descriptors: Descriptors, room: "Room") -> None:
         self.folder = folder
+        self._room = room
         self._chunk = record.chunk
         self._descriptors = descriptors
         self._numbers = count(1)
@@ -70,6 +105,7 @@ class StagedFile:
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """NoSpace: what was staged before is as it was."""
+        self._room.take(len(data))
         chunk, end = self._chunk, offset + len(data)
         index, within = divmod(offset, chunk)
         if within + len(data) <= chunk:
@@ -149,16 +185,18 @@ class StagedFile:
 class Staging:
     """The folder of everything staged by one mount."""
 
-    def __init__(self, folder: Path, descriptors: Descriptors | None = None) -> None:
-        self.descriptors = descriptors or Descriptors()
+    def __init__(self, folder: Path, chunk: int, more: Callable[[], bool] = lambda: False) -> None:
+        """`more` makes room when the disk is full; False: there is nothing that could give way."""
+        self.descriptors = Descriptors()
         self._folder = folder
         self._session = f"{os.getpid()}-{os.urandom(4).hex()}"
         self._numbers = count(1)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._room = Room(folder, chunk, more)
 
     def stage(self, record: Record) -> StagedFile:
         name = f"{record.node}-{self._session}-{next(self._numbers)}"
-        return StagedFile(self._folder / name, record, self.descriptors)
+        return StagedFile(self._folder / name, record, self.descriptors, self._room)
 
     def close(self) -> None:
         self.descriptors.close_all()
