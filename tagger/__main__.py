@@ -25,7 +25,7 @@ from graphfs.wire.address import UnixAddress, parse_address
 from tagger import retry
 from tagger.extract.result import Limits
 from tagger.extract.sandbox import Sandbox
-from tagger.knowledge import Knowledge
+from tagger.knowledge import Knowledge, Proposals
 from tagger.pipeline import Desk, Locked, Pipeline, Private
 from tagger.suggest.encoder import Encoder
 from tagger.suggest.facts import current_year
@@ -86,8 +86,8 @@ def _run(
 ) -> None:
     settings = config.tagger
     caller = Caller(os.getuid(), os.getgid(), actor="tagger")
-    knowledge = Knowledge(drive, caller)
-    cache = _cache_file(given)
+    cache = _cache_folder(given) / "neighbours.npz"
+    knowledge = Knowledge(drive, caller, Proposals(cache.with_name("proposals.txt")))
     neighbours = Neighbours()
     neighbours.load(cache)
     offline = Offline(Encoder(), neighbours, knowledge.edges, current_year(time.time()))
@@ -153,7 +153,7 @@ def _subscribe(drive: Drive, worker: Worker, stop: threading.Event) -> bool:
     return False
 
 
-def _cache_file(given: argparse.Namespace) -> Path:
+def _cache_folder(given: argparse.Namespace) -> Path:
     folder: Path | None = given.cache
     if folder is None:
         path = Path(given.server)
@@ -162,7 +162,7 @@ def _cache_file(given: argparse.Namespace) -> Path:
             folder = address.path.parent / "tagger"
         else:
             folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "graphfs"
-    return folder / "neighbours.npz"
+    return folder
 
 
 def _save(neighbours: Neighbours, cache: Path) -> None:

@@ -3,11 +3,13 @@ several threads."""
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from graphfs.errors import DriveError
 from graphfs.model import Caller, Edge, Tag
+from graphfs.names import fold
 
 _FRESH = 2.0
 """Seconds for which nothing is asked again, whatever changes: a busy tagger changes tags all the time itself."""
@@ -23,11 +25,47 @@ class TagsOf(Protocol):
     def edges(self, caller: Caller, file: int) -> list[Edge]: ...
 
 
+class Proposals:
+    """New tags that a tagger proposed. Until a person takes one up it is no tag to choose from, though the drive
+    lists it.
+
+    Kept in a file of one name a line, so that it holds over a restart; losing it makes old proposals count as tags.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._names: set[str] = set()
+        if file is not None and file.exists():
+            self._names.update(file.read_text("utf-8", "replace").splitlines())
+
+    def add(self, paths: Iterable[str]) -> None:
+        """Remembers what is proposed now."""
+        with self._lock:
+            fresh = {fold(path) for path in paths} - self._names
+            self._names |= fresh
+            if fresh and self._file is not None:
+                self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with self._file.open("a", encoding="utf-8") as file:
+                    file.writelines(f"{name}\n" for name in sorted(fresh))
+
+    def is_only_proposed(self, tag: Tag) -> bool:
+        """Whether nobody has it and we made it up."""
+        return tag.files == 0 and fold(tag.path) in self._names
+
+
 class Knowledge:
     """Asks the drive at most every two seconds, and only when something changed."""
 
-    def __init__(self, drive: TagsOf, caller: Caller, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        drive: TagsOf,
+        caller: Caller,
+        proposals: Proposals | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._drive, self._caller, self._clock = drive, caller, clock
+        self.proposals = proposals or Proposals()
         self._lock = threading.Lock()
         self._tags: tuple[Tag, ...] = ()
         self._edges: dict[int, Sequence[Edge]] = {}
@@ -39,12 +77,14 @@ class Knowledge:
         self._changed = True
 
     def tags(self) -> tuple[Tag, ...]:
-        """All tags. The very same tuple while nothing changed. Raises what the drive raises."""
+        """All tags but those that are only proposed. The very same tuple while nothing changed. Raises what the drive
+        raises."""
         with self._lock:
             age = self._clock() - self._at
             if (self._changed and age >= _FRESH) or age >= _STALE:
                 self._changed = False
-                found = self._drive.tags(self._caller)
+                every = self._drive.tags(self._caller)
+                found = [tag for tag in every if not self.proposals.is_only_proposed(tag)]
                 paths = [(tag.path, tag.aliases) for tag in found]
                 if paths != [(tag.path, tag.aliases) for tag in self._tags]:
                     self._tags = tuple(found)

@@ -13,6 +13,7 @@ from typing import Protocol
 from graphfs.api import Drive
 from graphfs.errors import DriveError, NotFound
 from graphfs.model import FILES_ROOT, Caller, Job, JobState, Outcome, Suggestion, Tag
+from graphfs.names import fold
 from tagger import retry, rules
 from tagger.extract.result import Extract, Source
 from tagger.extract.sandbox import Sandbox
@@ -91,11 +92,13 @@ class Pipeline:
         subject = Subject(job.file, job.path, job.content, extract)
         wishes = rules.wishes(self._defaults, found)
         try:
-            suggestions = self._suggester(found).suggest(subject, wishes, self._knowledge.tags())
+            tags = self._knowledge.tags()
+            suggestions = self._suggester(found).suggest(subject, wishes, tags)
         except AnswerUnusable as problem:
             return Outcome(
                 JobState.FAILED, error=str(problem), retry_after=retry.after_failure(job.attempts, random.random())
             )
+        self._knowledge.proposals.add(_proposed(suggestions, wishes, tags))
         return Outcome(JobState.TAGGED, suggestions, error=_said(extract, found))
 
     def _suggester(self, found: rules.Rules) -> Suggester:
@@ -195,6 +198,15 @@ def is_excluded(path: str) -> bool:
     """Whether a file is a program's own: lock files, swap files, the insides of repositories."""
     parts = path.split("/")
     return bool(_INNER & set(parts[:-1])) or any(fnmatch.fnmatchcase(parts[-1], pattern) for pattern in NOT_TAGGED)
+
+
+def _proposed(suggestions: tuple[Suggestion, ...], wishes: Wishes, tags: tuple[Tag, ...]) -> list[str]:
+    """The new tags among suggestions that will wait for a person."""
+    waiting = [one for one in suggestions if one.confidence < wishes.apply_at]
+    if not waiting:
+        return []
+    known = {fold(tag.path) for tag in tags}
+    return [one.tag for one in waiting if fold(one.tag) not in known]
 
 
 def _said(extract: Extract, found: rules.Rules) -> str:

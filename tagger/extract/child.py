@@ -1,11 +1,12 @@
 """The process that reads files nobody vouches for: `python -m tagger.extract.child`, started and spoken to by
 `tagger.extract.sandbox`.
 
-It loads the extractors once and forks for each file, so a file meets a fresh process with limits of its own, pays no
-interpreter start,
-and leaves nothing behind. It holds no secrets, knows no drive, and has no use for the network.
+It loads the extractors once and forks readers: a reader has limits of its own on memory, processor time a file and
+open files, reads one file after another while all goes well, and is ended with everything it started at the first
+thing that does not. It holds no secrets, knows no drive, and has no use for the network.
 """
 
+import contextlib
 import gc
 import os
 import resource
@@ -26,6 +27,10 @@ from tagger.extract.text import encoding_of
 
 REQUEST_BYTES = 1 << 16
 _UNFINISHED = "unfinished"
+_FILES = 64
+"""Files that one fork reads: a fork costs as much as reading three small files."""
+_GROWN_KIB = 96 << 10
+"""A fork that grew by so much has had its day."""
 _SUFFIXES = (
     *(
         "py",
@@ -65,6 +70,8 @@ class Reply(Struct, frozen=True):
     extract: Extract | None
     sniffed: Sniffed | None = None
     error: str = ""
+    last: bool = False
+    """The fork reads no further file."""
 
 
 def warm_up() -> None:
@@ -82,58 +89,86 @@ def serve(requests: int, replies: int) -> None:
     warm_up()
     gc.collect()
     gc.freeze()  # what is loaded now is shared by all forks; the collector would touch, and so copy, every page of it
+    reader: Reader | None = None
     while True:
         try:
             request = msgspec.msgpack.decode(receive(requests, REQUEST_BYTES), type=Request)
-            send(replies, msgspec.msgpack.encode(attend(request)))
         except PipeClosed:
-            return
+            break
+        if reader is None or not reader.takes(request):
+            if reader is not None:
+                reader.end()
+            reader = Reader(request.limits)
+        reply = reader.read(request)
+        if reader.ended:
+            reader = None
+        try:
+            send(replies, msgspec.msgpack.encode(reply))
+        except PipeClosed:
+            break
+    if reader is not None:
+        reader.end()
 
 
-def attend(request: Request) -> Reply:
-    """Forks, waits, and tells what the fork found or how it died."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reading)
-        _read_and_exit(request, writing)
-    os.close(writing)
-    deadline = time.monotonic() + request.limits.wall_seconds
-    sniffed: Sniffed | None = None
-    try:
-        first = msgspec.msgpack.decode(receive(reading, REQUEST_BYTES, deadline), type=Reply)
-        if first.error != _UNFINISHED:
-            return first
-        sniffed = first.sniffed
-        return msgspec.msgpack.decode(receive(reading, request.limits.answer_bytes, deadline), type=Reply)
-    except PipeTimeout:
-        return Reply(None, sniffed, f"took over {request.limits.wall_seconds:g} s")
-    except TooMuch:
-        return Reply(None, sniffed, "gave too large an answer")
-    except (PipeClosed, msgspec.MsgspecError):
-        return Reply(None, sniffed, _cause(_end(pid), request.limits))
-    finally:
-        _end(pid)
-        os.close(reading)
+class Reader:
+    """A fork that reads files, one after another, as long as all goes well: at most `_FILES`, and while its memory
+    stays small."""
 
+    def __init__(self, limits: Limits) -> None:
+        self._limits, self._files = limits, 0
+        self.ended = False
+        asked, self._asking = os.pipe()
+        self._answers, answering = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(self._asking)
+            os.close(self._answers)
+            _read_and_exit(limits, asked, answering)
+        os.close(asked)
+        os.close(answering)
 
-def _end(pid: int) -> int:
-    """Ends the fork with everything it started, and reaps it. Returns its wait status; 0 when it was reaped before."""
-    try:
-        # it closes its pipe only by dying, so a fork that died by itself keeps its own status here
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done == 0:
-            for _ in range(20):
-                done, status = os.waitpid(pid, os.WNOHANG)
-                if done:
-                    break
-                time.sleep(0.001)
-        if done == 0:
-            os.killpg(pid, signal.SIGKILL)
-            _, status = os.waitpid(pid, 0)
-    except (ChildProcessError, ProcessLookupError):
-        return 0
-    return status
+    def takes(self, request: Request) -> bool:
+        """Whether it may read another file, under these limits."""
+        return not self.ended and self._files < _FILES and request.limits == self._limits
+
+    def read(self, request: Request) -> Reply:
+        """What it found, or how it died. After anything but a full answer it is ended."""
+        self._files += 1
+        deadline = time.monotonic() + self._limits.wall_seconds
+        sniffed: Sniffed | None = None
+        try:
+            send(self._asking, msgspec.msgpack.encode(request.source))
+            reply = msgspec.msgpack.decode(receive(self._answers, REQUEST_BYTES, deadline), type=Reply)
+            if reply.error == _UNFINISHED:
+                sniffed = reply.sniffed
+                reply = msgspec.msgpack.decode(receive(self._answers, self._limits.answer_bytes, deadline), type=Reply)
+        except PipeTimeout:
+            reply = Reply(None, sniffed, f"took over {self._limits.wall_seconds:g} s", last=True)
+        except TooMuch:
+            reply = Reply(None, sniffed, "gave too large an answer", last=True)
+        except (PipeClosed, msgspec.MsgspecError):
+            reply = Reply(None, sniffed, _cause(self.end(), self._limits), last=True)
+        if reply.last:
+            self.end()
+        return reply
+
+    def end(self) -> int:
+        """Ends it with everything it started, and reaps it. Returns its wait status; 0 when it was reaped before."""
+        if self.ended:
+            return 0
+        self.ended = True
+        os.close(self._asking)
+        os.close(self._answers)
+        status = 0
+        for _ in range(20):  # one that is dying by itself is let die: its status says why
+            done, status = os.waitpid(self._pid, os.WNOHANG)
+            if done:
+                return status
+            time.sleep(0.001)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._pid, signal.SIGKILL)
+        _, status = os.waitpid(self._pid, 0)
+        return status
 
 
 def _cause(status: int, limits: Limits) -> str:
@@ -145,34 +180,45 @@ def _cause(status: int, limits: Limits) -> str:
     return "crashed the reader"
 
 
-def _read_and_exit(request: Request, writing: int) -> NoReturn:
-    """In the fork: limits on, read, answer, gone. Never returns, so nothing of the parent's is run twice."""
+def _read_and_exit(limits: Limits, asked: int, answering: int) -> NoReturn:
+    """In the fork: limits on, then file by file. Never returns, so nothing of the parent's is run twice."""
     try:
         os.setpgid(0, 0)
         nothing = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):
             os.dup2(nothing, fd)
-        limits = request.limits
+        lower, upper = sorted((asked, answering))
+        os.closerange(3, lower)
+        os.closerange(lower + 1, upper)
+        os.closerange(upper + 1, upper + 256)
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
-        resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-        send(writing, msgspec.msgpack.encode(_read(request, writing)))
+        at_start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        while True:
+            source = msgspec.msgpack.decode(receive(asked, REQUEST_BYTES), type=Source)
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            seconds = int(used.ru_utime + used.ru_stime) + 1 + limits.cpu_seconds
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+            reply = _read(source, limits, answering)
+            grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - at_start
+            last = reply.extract is None or grown > _GROWN_KIB
+            send(answering, msgspec.msgpack.encode(msgspec.structs.replace(reply, last=last)))
     finally:
         os._exit(0)
 
 
-def _read(request: Request, writing: int) -> Reply:
+def _read(source: Source, limits: Limits, answering: int) -> Reply:
     """Sniffs, tells the type at once (it is what is left when the rest fails), then reads."""
     sniffed = Sniffed(Kind.OTHER, "application/octet-stream")
     error = ""
     try:
-        sniffed = sniff(request.source)
-        send(writing, msgspec.msgpack.encode(Reply(None, sniffed, _UNFINISHED)))
-        return Reply(kinds.extract(request.source, request.limits, sniffed))
+        sniffed = sniff(source)
+        send(answering, msgspec.msgpack.encode(Reply(None, sniffed, _UNFINISHED)))
+        return Reply(kinds.extract(source, limits, sniffed))
     except MemoryError:
-        error = f"needs over {request.limits.memory_bytes >> 20} MiB of memory"
+        error = f"needs over {limits.memory_bytes >> 20} MiB of memory"
     except RecursionError:
         error = "is nested too deeply"
     except Exception as problem:  # noqa: BLE001 - parsers of foreign formats raise anything; this one seam says so

@@ -4,13 +4,13 @@ import re
 
 from pygments.lexer import Lexer
 from pygments.lexers import ClassNotFound, get_lexer_for_mimetype, guess_lexer_for_filename
-from pygments.token import Comment, Name, String, is_token_subtype
+from pygments.token import Comment, Name, String, _TokenType, is_token_subtype
 
 from tagger.extract.passages import by_structure, language_of, tidy
 from tagger.extract.result import Extract, Limits, Sniffed, Source
 from tagger.extract.text import decode
 
-LEXED = 24_000
+LEXED = 12_000
 """Characters that are lexed: lexers are slow (about 500 KB/s), and a file says what it is about at its top."""
 _WORDS = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z])")
 _LICENCE = re.compile(r"copyright|licen[cs]e|warrant|spdx|all rights reserved|redistribut", re.I)
@@ -73,12 +73,16 @@ def extract(source: Source, sniffed: Sniffed, limits: Limits) -> Extract:
     properties = {"encoding": decoded.encoding}
     comments: list[str] = []
     names: dict[str, None] = {}
+    roles: dict[_TokenType, str] = {}
     if lexer is not None:
         properties["programming language"] = lexer.name
         for token, value in lexer.get_tokens(decoded.text[:LEXED]):
-            if is_token_subtype(token, Comment) or token is String.Doc:
+            role = roles.get(token)
+            if role is None:
+                role = roles.setdefault(token, _role(token))
+            if role == "comment":
                 comments.append(_MARKS.sub("", value))
-            elif any(is_token_subtype(token, kind) for kind in _DEFINED):
+            elif role == "name":
                 names[" ".join(word.lower() for word in _WORDS.findall(value))] = None
     prose = tidy("\n".join(_without_licence(comments)))
     defined = ", ".join(filter(None, names))
@@ -95,6 +99,13 @@ def extract(source: Source, sniffed: Sniffed, limits: Limits) -> Extract:
         looked_at=("comments", "names"),
         not_looked_at=("statements",) + (() if decoded.complete and len(decoded.text) <= LEXED else ("the rest",)),
     )
+
+
+def _role(token: _TokenType) -> str:
+    """What a kind of token is to us: comment, name, or nothing."""
+    if is_token_subtype(token, Comment) or token is String.Doc:
+        return "comment"
+    return "name" if any(is_token_subtype(token, kind) for kind in _DEFINED) else ""
 
 
 def _without_licence(comments: list[str]) -> list[str]:

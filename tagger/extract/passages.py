@@ -8,6 +8,9 @@ _HEADING = re.compile(
     r"|(?i:chapter|section|part)\s.{1,80}|第.{1,8}[章节節].{0,60})$",
     re.M,
 )
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]+"
+)
 _BLANKS = re.compile(r"[ \t\r\f\v\u00a0]+")
 _LINES = re.compile(r"\n{3,}")
 _SCRIPTS = (
@@ -25,8 +28,7 @@ _SCRIPTS = (
 
 def tidy(text: str) -> str:
     """The text without control characters, runs of blanks and lone surrogates (nothing below can be broken by them)."""
-    text = "".join(c if c.isprintable() or c in "\n\t " else " " for c in text)
-    return _LINES.sub("\n\n", _BLANKS.sub(" ", text)).strip()
+    return _LINES.sub("\n\n", _BLANKS.sub(" ", _UNSEEN.sub(" ", text))).strip()
 
 
 def by_structure(text: str, limit: int, headings: Iterable[str] = ()) -> str:
@@ -50,6 +52,8 @@ def language_of(text: str) -> str:
     """The language that the text's script tells: Japanese, Korean, Chinese, Russian, ...; '' where the script is
     shared by many."""
     sample = text[:4000]
+    if sample.isascii():
+        return ""
     letters = sum(c.isalpha() for c in sample) or 1
     for code, script in _SCRIPTS:
         share = 0.05 if code == "ja" else 0.3

@@ -24,6 +24,8 @@ VERSION = "offline-1"
 _COMMON = 1_500
 _READ = 6_000
 _PROPOSED = 0.62
+_WORTH = 0.58
+"""A new tag below this would only be in a person's way."""
 _NAME = re.compile(r"[\W_]+")
 _WORDLESS = frozenset({Kind.PROGRAM, Kind.FONT, Kind.EMPTY, Kind.DATABASE, Kind.OTHER, Kind.ARCHIVE})
 
@@ -134,7 +136,7 @@ def _new(reading: _Reading) -> list[Idea]:
     for phrase, cosine in zip(reading.phrases, cosines, strict=True):
         name = facts.clean_name(phrase.text)
         confidence = round(min(0.9, _PROPOSED * phrase.score + 0.5 * max(0.0, float(cosine) - 0.2)), 3)
-        if name:
+        if name and confidence >= _WORTH:
             evidence = f"key phrase, {phrase.times} times"
             found.append(Idea(Suggestion(name, confidence, Source.MODEL, MODEL, VERSION, evidence), exists=False))
     return found

@@ -70,6 +70,7 @@ class Vocabulary:
         self._matrix: Vectors = np.zeros((0, 1), dtype=np.float32)
         self._names: dict[str, str] = {}
         self._dense: list[tuple[str, str]] = []
+        self._first: set[str] = set()
 
     def use(self, tags: tuple[Tag, ...]) -> None:
         """Sets the tags that exist now; costs nothing when they are the same as before."""
@@ -85,6 +86,7 @@ class Vocabulary:
                     self._dense.append((fold(name), tag.path))
                 elif key := key_of(name):
                     self._names.setdefault(key, tag.path)
+        self._first = {key.partition(" ")[0] for key in self._names if " " in key}
         if paths == self._paths:
             return
         self._paths = paths
@@ -116,7 +118,8 @@ class Vocabulary:
         counts: Counter[tuple[str, str]] = Counter()
         words = [singular(word) for word in _WORD.findall(fold(text).replace("-", " ").replace("_", " "))]
         for start in range(len(words)):
-            for size in range(1, min(_LONGEST, len(words) - start) + 1):
+            longest = _LONGEST if words[start] in self._first else 1
+            for size in range(1, min(longest, len(words) - start) + 1):
                 key = words[start] if size == 1 else " ".join(words[start : start + size])
                 path = self._names.get(key)
                 if path is not None:
