@@ -80,6 +80,14 @@ class HiddenNames:
             self._remove(caller, place[0], place[1], hidden.name)
         return True
 
+    def clear(self, caller: Caller, folder: int) -> bool:
+        """Takes the hidden names out of a folder that is to be removed; their files live on in the descriptors that
+        have them open. False when there were none."""
+        places = [place for place in list(self._hidden) if place[0] == folder]
+        for place in places:
+            self.unlink(caller, place)
+        return bool(places)
+
     def _remove(self, caller: Caller, folder: int, hidden_name: str, name: str) -> None:
         try:
             self._volume.rename(caller, folder, hidden_name, folder, name, Replace.REFUSE)

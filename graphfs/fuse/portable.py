@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from graphfs.errors import InvalidArgument, NotFound
+from graphfs.errors import InvalidArgument, NotEmpty, NotFound
 from graphfs.fuse.callers import Callers
 from graphfs.fuse.dentries import Dentries, Name
 from graphfs.fuse.hidden import PATTERN, PREFIX, HiddenNames
@@ -183,9 +183,18 @@ class PathOperations:
         caller = self._caller()
         place = self.dentries.place(caller, path)
         try:
-            self._volume.rmdir(caller, *place)
+            self._remove_folder(caller, place)
         finally:
             self.dentries.forget(*place)
+
+    def _remove_folder(self, caller: Caller, place: Name) -> None:
+        try:
+            self._volume.rmdir(caller, *place)
+        except NotEmpty:
+            # what is hidden in it is not listed, so nobody could know why
+            if not self._hidden.clear(caller, self._volume.lookup(caller, *place).id):
+                raise
+            self._volume.rmdir(caller, *place)
 
     def rename(self, old: str, new: str, flags: int = 0) -> None:
         replace = REPLACE.get(flags)

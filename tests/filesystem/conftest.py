@@ -57,7 +57,7 @@ class _Started(dict[str, Drive]):
 
     def __missing__(self, kind: str) -> Drive:
         # not pytest's own temporary folder: other users have to get through, and pytest closes it
-        place = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix=f"graphfs-{kind}-")))
+        place = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="gfs-")))
         place.chmod(0o755)
         self[kind] = self._stack.enter_context(started(kind, place / "place"))
         return self[kind]
