@@ -75,7 +75,12 @@ class ViewPart(TagPart):
 
     def answer(self, caller: Caller, components: Sequence[str]) -> Answer:
         """The view's path and files. NotFound. Remembered while nothing changes."""
-        who = () if self.sees_all(caller) else (caller.uid, caller.gid, caller.groups, self.clock() >> 30)
+        # What a stranger may see changes with modes and moves too, so any change at all ends what is remembered for them.
+        who = (
+            ()
+            if self.sees_all(caller)
+            else (caller.uid, caller.gid, caller.groups, self.publisher.events(-1, 0)[-1].seq)
+        )
         key = (self.index.generation, tuple(components), who)
         known = self._answers.get(key)
         if known is not None:
