@@ -75,7 +75,7 @@ class ViewPart(TagPart):
 
     def answer(self, caller: Caller, components: Sequence[str]) -> Answer:
         """The view's path and files. NotFound. Remembered while nothing changes."""
-        # What a stranger may see changes with modes and moves too, so any change at all ends what is remembered for them.
+        # What a stranger may see changes with modes and moves too: any change ends what is remembered for them.
         who = (
             ()
             if self.sees_all(caller)
