@@ -56,10 +56,10 @@ def applied(place: Place, node: Node) -> list[str]:
 
 def ls(arguments: Namespace, screen: Screen) -> int:
     """Lists. Several paths are listed one after the other."""
-    status, told = OK, []
+    status, told, between = OK, [], ""
     with opened(arguments, arguments.path) as place:
         paths = arguments.path or [_here(place)]
-        for number, path in enumerate(paths):
+        for path in paths:
             try:
                 location = locate(place, path)
                 rows = list(_rows(place, location))
@@ -71,7 +71,8 @@ def ls(arguments: Namespace, screen: Screen) -> int:
                 told.append({"path": location.path, "entries": [row.as_json() for row in rows]})
                 continue
             if len(paths) > 1 and location.is_folder:
-                screen.line(f"{chr(10) if number else ''}{screen.name(path)}:")
+                screen.line(f"{between}{screen.name(path)}:")
+                between = "\n"
             _print(screen, rows, long=arguments.long)
     if screen.as_json:
         screen.json(told if len(paths) > 1 else told[0] if told else None)
