@@ -20,6 +20,7 @@ from pathlib import Path
 from gateway.app import Server, run_in_thread, token_of
 from gateway.service import open_service
 from graphfs.api import Drive
+from graphfs.cli.exits import EXITS
 from graphfs.client import connect
 from graphfs.client.drive import SOCKET
 from graphfs.config import Config, load
@@ -44,8 +45,7 @@ log = logging.getLogger("mount")
 PROJECT = Path(__file__).resolve().parent
 GRACE = 5.0
 """Seconds for which open files may still be used after a signal asked for the end."""
-STATUS = {"unavailable": 3, "access_denied": 4, "busy": 5, "invalid": 2, "not_empty": 6, "not_a_folder": 6}
-"""Exit status by the code of the error, for scripts; docs/mounting.md explains them. Anything else is 1."""
+FAILED = EXITS[DriveError.code]
 SWITCH = 0.0005
 """Seconds after which a thread that computes lets another one run: a request of the kernel does not wait for the
 tagger's."""
@@ -127,8 +127,8 @@ class Mount:
             try:
                 volume, address = self._compose()
             except DriveError as error:
-                self._report(STATUS.get(error.code, 1), str(error))
-                return STATUS.get(error.code, 1)
+                self._report(EXITS[error.code], str(error))
+                return EXITS[error.code]
             self._stack.callback(volume.close)
             # The bindings' C code would keep the main thread from handling signals.
             serving = threading.Thread(target=self._serve, args=(volume, address), name="kernel", daemon=True)
@@ -139,10 +139,10 @@ class Mount:
 
     def _result(self) -> int:
         if self._answers:
-            return 0 if self._failure is None else 1
+            return 0 if self._failure is None else FAILED
         message = f"{self._plan.mount_point} could not be mounted: {self._failure or 'it was unmounted at once'}"
-        self._report(1, message)
-        return 1
+        self._report(FAILED, message)
+        return FAILED
 
     # -- composition
 
@@ -289,13 +289,13 @@ def _work(plan: Plan, lock: StateLock, *, foreground: bool) -> Callable[[Report]
 
 def main(arguments: list[str] | None = None) -> int:
     """Mounts. 0 when the drive answers (in the foreground: when it was unmounted); else a message and a status of
-    `STATUS`."""
+    `EXITS`."""
     given = _arguments(arguments)
     try:
         plan = _plan(given)
         lock = StateLock(plan.state, plan.mount_point)
     except DriveError as error:
-        status = STATUS.get(error.code, 1)
+        status = EXITS[error.code]
         print_message(status, str(error))
         return status
     work = _work(plan, lock, foreground=given.foreground)

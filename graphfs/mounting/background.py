@@ -9,6 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, Protocol
 
+FAULT = 70
+"""Exit status of a process that ended by a fault, as sysexits.h has it."""
+
 
 class Report(Protocol):
     """Says once how the start went: exit status (0: the drive answers) and a message for people."""
@@ -46,7 +49,7 @@ def _run(work: Work, writer: int, output: Path) -> NoReturn:
         os.write(writer, json.dumps([status, message]).encode())
         os.close(writer)
 
-    status = 1
+    status = FAULT
     try:
         _redirect(output)
         status = work(report)
@@ -71,8 +74,8 @@ def _await(reader: int, output: Path) -> int:
     with os.fdopen(reader, "rb") as pipe:
         said = pipe.read()
     if not said:
-        print_message(1, f"the drive ended before it answered; see {output}")
-        return 1
+        print_message(FAULT, f"the drive ended before it answered; see {output}")
+        return FAULT
     status, message = json.loads(said)
     print_message(status, message)
     return int(status)

@@ -31,7 +31,7 @@ def refused(done: subprocess.CompletedProcess[str], status: int, *words: str) ->
 def test_a_folder_that_is_not_empty(there: Place) -> None:
     there.drive.mkdir()
     (there.drive / "mine").touch()
-    refused(there.mount(), 6, "not empty", "'mine'")
+    refused(there.mount(), 5, "not empty", "'mine'")
     assert os.listdir(there.drive) == ["mine"]
 
 
@@ -47,7 +47,7 @@ def test_a_mount_point_that_is_in_use_already(there: Place, tmp_path: Path) -> N
         [sys.executable, str(PROJECT / "mount.py"), str(there.drive), "--state", str(tmp_path / "other")],
         capture_output=True, text=True, timeout=SECONDS, check=False, env=again.surroundings(),
     )  # fmt: skip
-    refused(done, 5, "is in use", f"process {there.record.pid}", str(there.state))
+    refused(done, 21, "is in use", f"process {there.record.pid}", str(there.state))
     assert (there.drive / "files").is_dir()
 
 
@@ -57,7 +57,7 @@ def test_a_state_directory_that_is_in_use(there: Place, tmp_path: Path) -> None:
         [sys.executable, str(PROJECT / "mount.py"), str(tmp_path / "second"), "--state", str(there.state)],
         capture_output=True, text=True, timeout=SECONDS, check=False, env=there.surroundings(),
     )  # fmt: skip
-    refused(done, 5, f"in use by process {there.record.pid}", f"shows it on {there.drive}")
+    refused(done, 21, f"in use by process {there.record.pid}", f"shows it on {there.drive}")
     assert not os.path.ismount(tmp_path / "second")
     assert (there.drive / "files").is_dir()
 
@@ -66,15 +66,15 @@ def test_a_mount_of_something_else(there: Place) -> None:
     there.drive.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(there.drive)], check=True)
     try:
-        refused(there.mount(), 5, "is in use", "tmpfs")
+        refused(there.mount(), 21, "is in use", "tmpfs")
     finally:
-        subprocess.run(["umount", str(there.drive)], check=True)
+        subprocess.run(["umount", "--lazy", str(there.drive)], check=True)
 
 
 def test_a_state_directory_inside_the_drive_and_the_other_way_round(there: Place) -> None:
-    refused(there.mount("--state", str(there.drive / "state")), 2, "inside the mount point")
-    refused(there.mount("--state", str(there.drive)), 2, "inside the mount point")
-    refused(there.mount("--state", str(there.folder)), 2, "inside the state directory")
+    refused(there.mount("--state", str(there.drive / "state")), 8, "inside the mount point")
+    refused(there.mount("--state", str(there.drive)), 8, "inside the mount point")
+    refused(there.mount("--state", str(there.folder)), 8, "inside the state directory")
 
 
 @pytest.mark.parametrize(
@@ -87,19 +87,19 @@ def test_a_state_directory_inside_the_drive_and_the_other_way_round(there: Place
     ],
 )
 def test_a_wrong_option(there: Place, option: str, words: tuple[str, ...]) -> None:
-    refused(there.mount("-o", option), 2, *words)
+    refused(there.mount("-o", option), 8, *words)
     assert not there.state.exists()
 
 
 def test_a_wrong_setting(there: Place) -> None:
     there.state.mkdir()
     (there.state / "config.yaml").write_text("mount:\n  bindnig: auto\n")
-    refused(there.mount(), 2, "mount.bindnig", "mount.binding")
+    refused(there.mount(), 8, "mount.bindnig", "mount.binding")
 
 
 def test_a_machine_without_fuse(there: Place) -> None:
     there.prefix = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /dev && : > /dev/null && exec "$@"', "sh")
-    refused(there.mount(), 3, "/dev/fuse is missing", "modprobe fuse")
+    refused(there.mount(), 23, "/dev/fuse is missing", "modprobe fuse")
 
 
 def as_somebody(there: Place, device_mode: str) -> None:
@@ -116,25 +116,25 @@ def as_somebody(there: Place, device_mode: str) -> None:
 
 def test_a_device_that_may_not_be_used(there: Place) -> None:
     as_somebody(there, "600")
-    refused(there.mount(), 4, "/dev/fuse cannot be opened", "Permission denied")
+    refused(there.mount(), 11, "/dev/fuse cannot be opened", "Permission denied")
 
 
 def test_a_user_who_may_not_write_the_state_directory(there: Place) -> None:
     as_somebody(there, "666")
-    refused(there.mount(), 4, f"the state directory {there.state} cannot be made")
+    refused(there.mount(), 11, f"the state directory {there.state} cannot be made")
 
 
 def test_a_user_who_may_not_write_the_mount_point(there: Place) -> None:
     as_somebody(there, "666")
     os.chown(there.drive, 0, 0)
-    refused(there.mount(), 4, f"{there.drive} cannot be written")
+    refused(there.mount(), 11, f"{there.drive} cannot be written")
 
 
 def test_others_are_let_in_only_where_root_allows_it(there: Place) -> None:
     as_somebody(there, "666")
-    refused(there.mount("-o", "allow_other"), 4, "user_allow_other", "/etc/fuse.conf")
+    refused(there.mount("-o", "allow_other"), 11, "user_allow_other", "/etc/fuse.conf")
 
 
 def test_a_machine_without_the_tools(there: Place, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
-    refused(there.mount(PATH=str(tmp_path / "bin")), 3, "fusermount3 is missing", "fuse3")
+    refused(there.mount(PATH=str(tmp_path / "bin")), 23, "fusermount3 is missing", "fuse3")

@@ -7,6 +7,7 @@ import pytest
 from graphfs.errors import NotAFolder, NotFound
 from graphfs.fuse.dentries import Dentries
 from graphfs.model import Caller, Replace
+from graphfs.vfs.interface import Attributes
 from tests.fakes.memory_volume import MemoryVolume
 
 ROOT = Caller(0, 0)
@@ -19,7 +20,7 @@ class Counted(MemoryVolume):
         super().__init__()
         self.lookups: list[str] = []
 
-    def lookup(self, caller: Caller, folder: int, name: str):  # type: ignore[no-untyped-def]
+    def lookup(self, caller: Caller, folder: int, name: str) -> Attributes:
         self.lookups.append(name)
         return super().lookup(caller, folder, name)
 
@@ -94,17 +95,17 @@ def test_a_node_with_two_kept_names_is_not_forgotten_with_one(volume: Counted) -
     assert node not in volume.forgotten
 
 
-def test_a_change_during_a_lookup_is_not_overwritten(volume: Counted) -> None:
+def test_a_change_during_a_lookup_is_not_overwritten(volume: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
     dentries = Dentries(volume)
 
     original = volume.lookup
 
-    def lookup(caller: Caller, folder: int, name: str):  # type: ignore[no-untyped-def]
+    def lookup(caller: Caller, folder: int, name: str) -> Attributes:
         found = original(caller, folder, name)
         dentries.forget(folder, name)
         return found
 
-    volume.lookup = lookup  # type: ignore[method-assign]
+    monkeypatch.setattr(volume, "lookup", lookup)
     dentries.lookup(ROOT, (1, "a"))
     assert dentries.known((1, "a")) is None
 
