@@ -110,10 +110,12 @@ class Dispatch:
 
     def _on_event(self, event: Event) -> None:
         """Quick, and without any lock of a file: it may come on the thread of whoever made the change."""
-        for room in self._rooms:
-            for forgotten in room.stale(event):
-                self._invalidations.put(forgotten)
-        if not self._invalidations.foreign(event):
+        foreign = self._invalidations.foreign(event)
+        if foreign or event.kind is not EventKind.NODE:
+            for room in self._rooms:
+                for forgotten in room.stale(event):
+                    self._invalidations.put(forgotten)
+        if not foreign:
             return
         if event.kind is EventKind.NODE:
             file = self._files.get(event.node)

@@ -25,14 +25,15 @@ class Room(Protocol):
         ...
 
     def lookup(self, caller: Caller, folder: int, name: str) -> Attributes:
-        """What the name leads to: a virtual node or a store file. With `folder` SUPER_ROOT it is the room's own door in
-        the mount's root (`tags`). NotFound."""
+        """What the name leads to: a virtual node or a store file. With `folder` SUPER_ROOT it is the room's own door
+        in the mount's root (`tags`). NotFound."""
         ...
 
     def getattr(self, caller: Caller, node: int) -> Attributes: ...
 
     def entries(self, caller: Caller, node: int) -> list[DirectoryEntry]:
-        """All entries of a virtual folder as they are now, with the cookies 1..n. A listing reads one such snapshot."""
+        """All entries of a virtual folder as they are now, with the cookies 1..n. A listing reads one such
+        snapshot."""
         ...
 
     def mkdir(self, caller: Caller, folder: int, name: str, mode: int) -> Attributes: ...
@@ -85,7 +86,8 @@ class Room(Protocol):
         ...
 
     def stale(self, event: Event) -> list[Invalidation]:
-        """Entries of this room that the kernel must forget after a change of the drive. Asked at every event: quick."""
+        """Entries of this room that the kernel must forget after a change of the drive. Asked at every event but
+        those of a node that our own kernel changed by itself: quick."""
         ...
 
     def getxattr(self, caller: Caller, node: int, name: str) -> bytes: ...

@@ -159,7 +159,7 @@ class TagsRoom:
             if shown.entry_timeout > SECONDS:
                 shown = msgspec.structs.replace(shown, entry_timeout=SECONDS)
             found.append(DirectoryEntry(entry.name, shown, cookie))
-        self._believed.gave(node, ((entry.name, entry.node.id) for entry in files))
+        self._believed.gave(node, [entry.name for entry in files], [entry.node.id for entry in files])
         for facet in [*self._drive.view_facets(caller, path), *([] if path else self._sets(caller))]:
             cookie += 1
             found.append(DirectoryEntry(facet.name, self._of_facet(path, facet), cookie))
@@ -234,7 +234,7 @@ class TagsRoom:
         self._need_free(caller, path, name)
         node = self._arrivals.create(caller, path, name, mode, view.gives)
         self._absences.changed()
-        self._believed.gave(folder, [(name, node.id)])
+        self._believed.looked(folder, name, node.id)
         return node
 
     def closed(self, caller: Caller, node: int) -> Invalidation | None:
@@ -278,7 +278,7 @@ class TagsRoom:
         moved = self._moves.within(caller, self._folder(folder), name, self._folder(new_folder), new_name, replace)
         self._absences.changed()
         if moved:
-            self._believed.gave(new_folder, [(new_name, moved)])
+            self._believed.looked(new_folder, new_name, moved)
 
     def rename_in(
         self, caller: Caller, store_folder: int, name: str, folder: int, new_name: str, replace: Replace
@@ -286,7 +286,7 @@ class TagsRoom:
         moved = self._moves.inward(caller, store_folder, name, self._folder(folder), new_name, replace)
         self._absences.changed()
         if moved:
-            self._believed.gave(folder, [(new_name, moved)])
+            self._believed.looked(folder, new_name, moved)
 
     def rename_out(
         self, caller: Caller, folder: int, name: str, store_folder: int, new_name: str, replace: Replace

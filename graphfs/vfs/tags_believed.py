@@ -7,7 +7,7 @@ entries are remembered here for as long.
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from graphfs.model import Event, EventKind
 from graphfs.names import parse_derived, split_extension
@@ -21,10 +21,11 @@ LOOKED = 4096
 class Given:
     """Entries of one folder that were given to the kernel until a moment: names and the files they led to."""
 
-    def __init__(self, folder: int, until: float, pairs: Iterable[tuple[str, int]]) -> None:
+    def __init__(self, folder: int, until: float, names: Sequence[str], nodes: Sequence[int]) -> None:
         self.folder = folder
         self.until = until
-        self._pairs = pairs
+        self._names = names
+        self._nodes = nodes
         self._by_node: dict[int, str] | None = None
         self._by_name: dict[str, list[str]] = {}
 
@@ -43,13 +44,13 @@ class Given:
         if self._by_node is not None:
             return
         self._by_node = {}
-        for name, node in self._pairs:
+        for name, node in zip(self._names, self._nodes, strict=True):
             self._by_node[node] = name
             self._by_name.setdefault(name, []).append(name)
             plain = _plain(name)
             if plain:
                 self._by_name.setdefault(plain, []).append(name)
-        self._pairs = ()
+        self._names = self._nodes = ()
 
 
 def _plain(name: str) -> str:
@@ -77,19 +78,23 @@ class Believed:
         """The same by node and by name."""
         self._lock = threading.Lock()
 
-    def gave(self, folder: int, pairs: Iterable[tuple[str, int]]) -> None:
-        """Entries (name, node) of a folder went to the kernel, to be believed from now on."""
+    def gave(self, folder: int, names: Sequence[str], nodes: Sequence[int]) -> None:
+        """Entries of a folder went to the kernel, to be believed from now on."""
         now = self._clock()
         with self._lock:
-            while self._given and self._given[0].until < now:
-                self._given.popleft()
-            self._given.append(Given(folder, now + SECONDS, pairs))
+            self._prune(now)
+            self._given.append(Given(folder, now + SECONDS, names, nodes))
+
+    def _prune(self, now: float) -> None:
+        while self._given and self._given[0].until < now:
+            self._given.popleft()
 
     def looked(self, folder: int, name: str, node: int) -> None:
         """One name was looked up."""
         now, place = self._clock(), (folder, name)
         with self._lock:
-            self._looked.pop(place, None)
+            self._prune(now)
+            self._drop(place)
             self._looked[place] = (node, now + SECONDS)
             for key in _keys(name, node):
                 self._places.setdefault(key, set()).add(place)
@@ -97,11 +102,18 @@ class Believed:
                 oldest = next(iter(self._looked))
                 if len(self._looked) <= LOOKED and self._looked[oldest][1] >= now:
                     break
-                for key in _keys(oldest[1], self._looked.pop(oldest)[0]):
-                    places = self._places.get(key, set())
-                    places.discard(oldest)
-                    if not places:
-                        self._places.pop(key, None)
+                self._drop(oldest)
+
+    def _drop(self, place: tuple[int, str]) -> None:
+        known = self._looked.pop(place, None)
+        if known is None:
+            return
+        for key in _keys(place[1], known[0]):
+            places = self._places.get(key)
+            if places is not None:
+                places.discard(place)
+                if not places:
+                    del self._places[key]
 
     def stale(self, event: Event) -> list[Invalidation]:
         """What must be forgotten because of a change of a file, of its name or of its tags."""
@@ -112,9 +124,8 @@ class Believed:
             if event.kind is EventKind.NODE or event.kind is EventKind.ENTRY:
                 key = event.node if event.kind is EventKind.NODE else event.name
                 found += [Invalidation(folder, name) for folder, name in self._places.get(key, ())]
+            self._prune(now)
             for given in self._given:
-                if given.until < now:
-                    continue
                 if event.kind is EventKind.NODE:
                     names = given.of_node(event.node)
                 elif event.kind is EventKind.ENTRY:
