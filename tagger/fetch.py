@@ -30,13 +30,13 @@ def ranges_of(size: int, most: int) -> tuple[tuple[int, int], ...]:
         return ()
     tail = min(2 << 20, most // 4)
     window = min(_WINDOW, most // 16)
-    head = max(1, min(8 << 20, most - tail - 3 * window))
-    middle = [size * quarter // 4 & ~3 for quarter in (1, 2, 3)]
+    head = max(1, min(8 << 20, most - tail - 3 * window - 4))
+    start_of_tail = max(head, size - tail & ~3)  # a multiple of four: wide encodings stay in step
     found = [(0, head)]
-    for start, length in (*((start, window) for start in middle), (size - tail & ~3, tail)):
-        if length and start >= sum(found[-1]):
-            found.append((start, min(length, size - start)))
-    return tuple(found)
+    for start in (size * quarter // 4 & ~3 for quarter in (1, 2, 3)):
+        if window and start >= sum(found[-1]) and start + window <= start_of_tail:
+            found.append((start, window))
+    return (*found, (start_of_tail, size - start_of_tail))
 
 
 def fetch(drive: Bytes, caller: Caller, node: int, name: bytes, target: Path, most: int) -> Source:

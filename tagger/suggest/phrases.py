@@ -19,6 +19,9 @@ _RUN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\u0e00-\u0e7f]+|[^\W\d_][\w+#'’
 _DENSE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\u0e00-\u0e7f]")
 _COMMON = 1_500
 """Pieces below this rank are function words and the like in all languages: they never begin or end a phrase."""
+_PARTICLES = frozenset(
+    "的了是在和与及或也就都而以于对为这那有不从把被让到很会能可并之其个们吗呢吧はのをにがでとももやへ"
+)
 _TEXT = 4_000
 GENERIC = frozenset(resources.files("tagger.suggest").joinpath("generic_words.txt").read_text().split())
 """Words of documents in general, and of programs and change logs: no phrase is made of them."""
@@ -37,7 +40,7 @@ def candidates(text: str, encoder: Encoder) -> dict[str, tuple[float, int, int]]
     found: dict[str, tuple[float, int, int]] = {}
     for position, run in enumerate(_runs(text[:_TEXT], encoder)):
         for start in range(len(run)):
-            for size in (1, 2, 3):
+            for size in (1, 2, 3, 4) if _DENSE.match(run[start][0]) else (1, 2, 3):
                 words = run[start : start + size]
                 if len(words) < size:
                     break
@@ -64,7 +67,7 @@ def _runs(text: str, encoder: Encoder) -> Iterator[list[tuple[str, int]]]:
                 yield run
             run = []
             for piece, rank in encoder.pieces(token):
-                if rank < _COMMON // 3 and len(piece) == 1:
+                if len(piece) == 1 and (rank < 120 or piece in _PARTICLES):
                     if run:
                         yield run
                     run = []
