@@ -34,6 +34,10 @@ class Blobs(Protocol):
         """Bytes; NotFound."""
         ...
 
+    def put_at(self, digest: bytes) -> int:
+        """When it was last put, ns since the epoch; NotFound."""
+        ...
+
     def verify(self, digest: bytes) -> bool:
         """Hashes it again."""
         ...

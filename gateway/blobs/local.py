@@ -219,6 +219,12 @@ class LocalBlobs:
         except FileNotFoundError:
             raise NotFound(f"blob {digest.hex()} is missing") from None
 
+    def put_at(self, digest: bytes) -> int:
+        try:
+            return os.stat(self._path(digest)).st_mtime_ns
+        except FileNotFoundError:
+            raise NotFound(f"blob {digest.hex()} is missing") from None
+
     def verify(self, digest: bytes) -> bool:
         try:
             with open(self._path(digest), "rb", buffering=0) as file:

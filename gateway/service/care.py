@@ -12,6 +12,7 @@ from graphfs.model import Caller, EdgeState, JobState, Problem, Status, Trashed
 
 _GRACE = 3600 * 10**9
 """A blob that nothing uses is kept this long after it was put: its commit may be on the way."""
+_PUT_GRACE = 60 * 10**9
 _FAILURES = 100
 
 
@@ -105,21 +106,29 @@ class CarePart(TrashPart):
         with self._turn:
             self._candidates.update(digests)
 
-    def erase_blobs(self) -> int:
-        """Deletes the blobs that lost their last use; returns how many."""
+    def erase_blobs(self, grace: int = _PUT_GRACE) -> int:
+        """Deletes the blobs that lost their last use, but those put within `grace` ns: their commit may be on the way.
+        Returns how many."""
         count = 0
         with self._turn:
+            horizon = self.clock() - grace
+            later = set()
             for digest in self._candidates:
-                if not self.store.digest_used(digest):
-                    self.blobs.delete(digest)
-                    count += 1
-            self._candidates.clear()
+                if self.store.digest_used(digest) or not self.blobs.has(digest):
+                    continue
+                if self.blobs.put_at(digest) > horizon:
+                    later.add(digest)
+                    continue
+                self.blobs.delete(digest)
+                count += 1
+            self._candidates = later
         return count
 
     def make_room(self) -> bool:
         """The disk is full: the trash gives way, oldest first, a tenth of it (at least 100 items) at a time."""
         root = Caller(uid=0, gid=0, actor="full disk")
-        before = self.erase_blobs()
+        # Without grace: a mount whose commit misses a blob puts it again.
+        before = self.erase_blobs(grace=0)
         items: list[Trashed] = self.trash(root)
         if not items:
             return before > 0
@@ -128,7 +137,7 @@ class CarePart(TrashPart):
         self.purge(root, given[0].at + 1)
         self.unused_blobs(list(digests))
         self.store.sweep_blobs()
-        self.erase_blobs()
+        self.erase_blobs(grace=0)
         return True
 
 

@@ -97,6 +97,8 @@ class Core:
         self.publisher = Publisher()
         self.index = Index(store)
         self._turn = threading.RLock()
+        # Not the turn of the changes: opening a file waits for nobody.
+        self._holding = threading.Lock()
         self._held: Counter[int] = Counter()
         # Nodes without a name that live only as long as somebody holds them.
         self._unnamed: set[int] = set()
@@ -165,24 +167,33 @@ class Core:
         return self.oldest_path(node)
 
     def hold(self, node: int) -> None:
-        with self._turn:
+        with self._holding:
             self._held[node] += 1
 
     def release(self, node: int) -> None:
-        with self._turn:
+        with self._holding:
             self._held[node] -= 1
             if self._held[node] > 0:
                 return
             del self._held[node]
-            if node in self._unnamed:
+            if node not in self._unnamed:
+                return
+        with self._turn, self.store.transaction() as tx:
+            if node in self._unnamed and node not in self._held:
                 self._unnamed.discard(node)
-                with self.store.transaction() as tx:
-                    self.erase(tx, self.need(tx.node(node)))
+                self.erase(tx, self.need(tx.node(node)))
+
+    def left_to_holders(self, node: int) -> bool:
+        """Whether somebody holds this node, who has lost its last name: it goes with the last hold then."""
+        with self._holding:
+            if node in self._held:
+                self._unnamed.add(node)
+                return True
+        return False
 
     def erase(self, tx: Transaction, node: Node) -> None:
         """Removes a node without names for good, or leaves it to whoever holds it."""
-        if node.id in self._held:
-            self._unnamed.add(node.id)
+        if self.left_to_holders(node.id):
             return
         tx.delete_node(node.id)
         if node.file:

@@ -164,11 +164,10 @@ class TreePart(Core):
             tx.delete_job(node.file)
             above = self.folder_path(folder)
             tx.add_trash(node.id, f"{above}/{name}", now, change.caller.uid, self.actor(change.caller), why)
-        elif node.id in self._held:
+        elif self.left_to_holders(node.id):
             tx.retire(node.id, now)
             if node.file:
                 tx.delete_job(node.file)
-            self._unnamed.add(node.id)
         else:
             self.erase(tx, node)
         if node.file:

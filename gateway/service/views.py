@@ -149,12 +149,11 @@ class ViewPart(TagPart):
     def _taken(self, path: Path, rows: Sequence[tuple[str, Node]]) -> set[str]:
         """Names of files that lead to a folder here, because a tag or an operator has the name."""
         keys = self.index.keys(0) | (self.index.keys(path.tag.id) if path.tag else set())
-        return {
-            name
-            for name, _ in rows
-            if (name[:1] == "+" or (name.lower() if name.isascii() else fold(name)) in keys)
-            and named(path, name, self.index) is not None
-        }
+        names = [name for name, _ in rows]
+        folded = map(str.lower, names) if all(map(str.isascii, names)) else map(fold, names)
+        if keys.isdisjoint(folded) and "+" not in {name[:1] for name in names}:
+            return set()
+        return {name for name in names if named(path, name, self.index) is not None}
 
     def view_facets(self, caller: Caller, path: Sequence[str]) -> list[Facet]:
         answer = self.answer(caller, path)

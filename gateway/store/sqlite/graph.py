@@ -65,7 +65,7 @@ class GraphReader:
         return _batch(rows[0]) if rows else None
 
     def changes(self, batch: int) -> list[ChangeRow]:
-        rows = self.query("SELECT kind, file, tag, before, after FROM change WHERE batch = ? ORDER BY id", (batch,))
+        rows = self.query("SELECT kind, file, tag, before, after FROM change WHERE batch = ? ORDER BY step", (batch,))
         return [ChangeRow(*row) for row in rows]
 
     def trash(self, limit: int) -> list[TrashRow]:
@@ -156,11 +156,14 @@ class GraphWriter(GraphReader):
         return int(done.lastrowid or 0)
 
     def add_changes(self, batch: int, rows: Sequence[ChangeRow], now: int) -> None:
+        steps = self.db.execute(
+            "UPDATE batch SET changes = changes + ?, last = ? WHERE id = ? RETURNING changes", (len(rows), now, batch)
+        ).fetchall()
+        first = steps[0][0] - len(rows)
         self.db.executemany(
-            "INSERT INTO change(batch, kind, file, tag, before, after) VALUES(?, ?, ?, ?, ?, ?)",
-            [(batch, r.kind, r.file, r.tag, r.before, r.after) for r in rows],
+            "INSERT INTO change VALUES(?, ?, ?, ?, ?, ?, ?)",
+            [(batch, first + step, r.kind, r.file, r.tag, r.before, r.after) for step, r in enumerate(rows)],
         )
-        self.db.execute("UPDATE batch SET changes = changes + ?, last = ? WHERE id = ?", (len(rows), now, batch))
 
     def mark_undone(self, batch: int) -> None:
         self.db.execute("UPDATE batch SET undone = 1 WHERE id = ?", (batch,))

@@ -27,7 +27,8 @@ CREATE TABLE entry(
   folder INTEGER NOT NULL, id INTEGER NOT NULL, name BLOB NOT NULL, node INTEGER NOT NULL,
   PRIMARY KEY(folder, id)) WITHOUT ROWID;
 CREATE UNIQUE INDEX entry_name ON entry(folder, name);
-CREATE INDEX entry_node ON entry(node);
+-- With the name, so that a view's listing reads no entries.
+CREATE INDEX entry_node ON entry(node, name);
 CREATE INDEX entry_any ON entry(name);
 
 -- Where the bytes of the current version are. `inline`: the blob stands in the blob table, else in the blob store.
@@ -64,9 +65,8 @@ CREATE TABLE batch(
   NOT NULL,
   actor TEXT NOT NULL, why TEXT NOT NULL, changes INTEGER NOT NULL, undone INTEGER NOT NULL);
 CREATE TABLE change(
-  id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, kind TEXT NOT NULL, file INTEGER NOT NULL, tag INTEGER NOT NULL,
-  before TEXT NOT NULL, after TEXT NOT NULL);
-CREATE INDEX change_batch ON change(batch);
+  batch INTEGER NOT NULL, step INTEGER NOT NULL, kind TEXT NOT NULL, file INTEGER NOT NULL, tag INTEGER NOT NULL,
+  before TEXT NOT NULL, after TEXT NOT NULL, PRIMARY KEY(batch, step)) WITHOUT ROWID;
 
 -- A file that left files/: kept for a while. Its id is the node's.
 CREATE TABLE trash(
