@@ -98,7 +98,9 @@ def candidates(words: Sequence[str]) -> list[str]:
     command = commands[chosen]
     after = typed[typed.index(chosen) + 1 :]
     if current.startswith("-") and "--" not in after:
-        return _options(command, current)
+        options = _options(command, current)
+        if len(options) > 1 or chosen != "find" or current == "-":
+            return options
     wanted = _wanted(command, after)
     if wanted is None:
         return ["words"]

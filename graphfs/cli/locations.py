@@ -46,6 +46,8 @@ def parts_of(place: Place, text: str) -> tuple[str, ...]:
     # The last component may be a link that is meant itself; those above lead where they lead.
     above, name = os.path.split(os.path.abspath(text))
     whole = os.path.join(os.path.realpath(above), name) if name else os.path.realpath(above)
+    if mount_around(os.path.dirname(whole)) is None:
+        whole = os.path.realpath(whole)  # a link from elsewhere into the drive
     if whole == place.root:
         return ()
     if not whole.startswith(f"{place.root.rstrip('/')}/"):

@@ -35,7 +35,7 @@ def _files_and_tags(arguments: Namespace) -> tuple[list[str], list[str]]:
     if len(words) < 2:
         raise InvalidArgument("no tag is given: FILE TAG [TAG ...], or -t TAG[,TAG] FILE [FILE ...]")
     # `tag *.pdf draft` would take the second file for a tag.
-    several = [word for word in words[1:] if os.path.lexists(word)]
+    several = [word for word in words[1:] if os.path.isfile(word)]
     if several:
         raise InvalidArgument(
             f"{several[0]} is a file here: for several files write the tags first, with -t: "
