@@ -12,7 +12,8 @@ from graphfs.model import FILES_ROOT, SUPER_ROOT, Node, View
 
 _MOST_LINKS = 40
 _VIEWS = "tags"
-_TOP = ("files", _VIEWS)
+_TOP = ("files", _VIEWS, ".graphfs")
+_BY_ID = (".graphfs", "by-id")
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ def at(place: Place, parts: Sequence[str]) -> Location:
         except NotFound:
             raise NotFound(f"there is no {quoted(whole[-1])} in {quoted('/'.join(whole[:-1]))}") from None
         return Location(whole, view=found) if isinstance(found, View) else Location(whole, node=found)
+    if whole[:2] == _BY_ID and len(whole) == 3 and whole[2].isascii() and whole[2].isdigit():
+        return Location(whole, node=drive.file(caller, int(whole[2])))
     node = drive.node(caller, SUPER_ROOT)
     for number, name in enumerate(whole):
         if not stat.S_ISDIR(node.mode):
