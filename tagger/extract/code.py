@@ -103,6 +103,8 @@ def extract(source: Source, sniffed: Sniffed, limits: Limits) -> Extract:
 
 def _role(token: _TokenType) -> str:
     """What a kind of token is to us: comment, name, or nothing."""
+    if is_token_subtype(token, Comment.Hashbang) or is_token_subtype(token, Comment.Preproc):
+        return ""
     if is_token_subtype(token, Comment) or token is String.Doc:
         return "comment"
     return "name" if any(is_token_subtype(token, kind) for kind in _DEFINED) else ""

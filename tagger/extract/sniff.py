@@ -131,7 +131,8 @@ def _text(source: Source, head: bytes, media_type: str, exact: Kind | None) -> S
         or (_HTML.search(text[:1024]) and text.lstrip().startswith("<"))
     ) and (_HTML.search(text) or exact is Kind.HTML):
         return Sniffed(Kind.HTML, "text/html")
-    if exact is Kind.TABLE or (suffix in {"csv", "tsv"} and len(text.splitlines()) > 0):
+    # any text with as many commas in each line is a table to libmagic: logs, lists, programs
+    if suffix in {"csv", "tsv", "tab"} or (exact is Kind.TABLE and suffix in {"", "dat"}):
         return Sniffed(Kind.TABLE, "text/csv")
     if exact is Kind.DOCUMENT:
         return Sniffed(exact, media_type)

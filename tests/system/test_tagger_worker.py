@@ -27,7 +27,7 @@ from tagger.suggest.subject import Wishes
 from tagger.worker import Worker, run_threads
 from tests.system.tagger_drive import OWNER, TaggedDrive
 from tests.unit.tagger import samples
-from tests.unit.tagger.scripted import Fail, Say, ScriptedEndpoint, tags
+from tests.unit.tagger.scripted import Fail, Hang, Say, ScriptedEndpoint, tags
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -191,6 +191,34 @@ def test_it_goes_on_when_the_drive_was_restarted(drive: TaggedDrive, encoder: En
         drive.wait_for(second, JobState.TAGGED)
 
 
+def test_large_and_hostile_files_end_tagged(drive: TaggedDrive, encoder: Encoder, tmp_path: Path) -> None:
+    line = b"2024-05-01 12:00:00 pump started, water level normal\n"
+    files = {
+        "big.log": line * ((24 << 20) // len(line)),
+        "bomb.docx": samples.zip_bomb(tmp_path / "bomb.docx").read_bytes(),
+        "huge.png": samples.huge_png(tmp_path / "huge.png", 4000).read_bytes(),
+        "deep.json": b"[" * 500_000,
+        "wreck.zip": b"PK\x03\x04" + bytes(5000),
+    }
+    nodes = {name: drive.write(name, data) for name, data in files.items()}
+    with working(drive, encoder, tmp_path):
+        for node in nodes.values():
+            drive.wait_for(node, JobState.TAGGED, JobState.FAILED)
+    assert {name: drive.state_of(node) for name, node in nodes.items()} == dict.fromkeys(nodes, JobState.TAGGED)
+    assert "type/text" in drive.tags_of(nodes["big.log"])
+    assert "unpacks to more than" in drive.service.job(nodes["bomb.docx"].file).error
+    assert "type/image" in drive.tags_of(nodes["huge.png"])
+
+
+def test_a_worker_that_is_stopped_gives_its_job_back(drive: TaggedDrive, encoder: Encoder, tmp_path: Path) -> None:
+    with ScriptedEndpoint(Hang()) as endpoint:
+        node = drive.write("a.txt", b"some words")
+        with working(drive, encoder, tmp_path, endpoint.url):
+            drive.wait(lambda: bool(endpoint.requests))
+        assert drive.state_of(node) is JobState.QUEUED
+        assert drive.service.job(node.file).attempts == 0
+
+
 def start(drive: TaggedDrive, *more: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tagger", "--server", drive.address, *more]
     return subprocess.Popen(command, cwd=ROOT)
@@ -209,6 +237,33 @@ def test_the_program(drive: TaggedDrive) -> None:
         process.kill()
         process.wait()
     assert (drive.state / "tagger" / "neighbours.npz").exists()
+
+
+def test_a_killed_tagger_loses_nothing(drive: TaggedDrive, tmp_path: Path) -> None:
+    """With a large model, by configuration; it stays within 600 MB."""
+    with ScriptedEndpoint(Hang()) as endpoint:
+        config = tmp_path / "config.yaml"
+        llm = f"{{base_url: '{endpoint.url}', model: scripted}}"
+        config.write_text(f"jobs: {{lease_seconds: 2.0}}\ntagger: {{llm: {llm}}}\n")
+        node = drive.write("a.txt", b"some words")
+        process = start(drive, "--config", str(config))
+        try:
+            drive.wait(lambda: bool(endpoint.requests))
+            status = Path(f"/proc/{process.pid}/status").read_text()
+        finally:
+            process.kill()
+            process.wait()
+        assert drive.state_of(node) is JobState.LEASED
+        endpoint.steps = [tags(new="novelty")]
+        process = start(drive, "--config", str(config))
+        try:
+            drive.wait_for(node, JobState.TAGGED)
+        finally:
+            process.terminate()
+            assert process.wait(30) == 0
+    assert "novelty" in drive.tags_of(node, EdgeState.REVIEW)
+    peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    assert int(peak.split()[1]) < 600_000
 
 
 PARENT = """

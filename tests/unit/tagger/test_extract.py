@@ -93,6 +93,7 @@ def test_a_script_without_extension_is_code(tmp_path: Path) -> None:
     path.write_text("#!/usr/bin/env bash\n# copies the garden\ncp a b\n")
     found = read(path)
     assert (found.kind, found.properties["programming language"]) == (Kind.CODE, "Bash")
+    assert found.text == "copies the garden"
 
 
 @pytest.mark.parametrize(
@@ -133,6 +134,12 @@ def test_a_table_gives_columns_and_words(tmp_path: Path) -> None:
     assert (found.kind, found.properties["columns"]) == (Kind.TABLE, "3")
     assert all(word in found.text for word in ("crop", "barley", "south"))
     assert "later rows" in found.not_looked_at
+
+
+def test_a_log_with_commas_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "pump.log"
+    path.write_text("12:00 pump started, water level normal\n" * 50)
+    assert read(path).kind is Kind.TEXT
 
 
 def test_pdf_gives_properties_and_pages(tmp_path: Path) -> None:
