@@ -8,6 +8,7 @@ ends in the trash has its own name, and a file that replaces an open one still t
 import re
 import threading
 import time
+from collections.abc import Container
 from dataclasses import dataclass
 
 from graphfs.errors import AlreadyExists, DriveError, NotFound
@@ -80,10 +81,13 @@ class HiddenNames:
             self._remove(caller, place[0], place[1], hidden.name)
         return True
 
-    def clear(self, caller: Caller, folder: int) -> bool:
-        """Takes the hidden names out of a folder that is to be removed; their files live on in the descriptors that
-        have them open. False when there were none."""
-        places = [place for place in list(self._hidden) if place[0] == folder]
+    def clear(self, caller: Caller, folder: int, used: Container[int]) -> bool:
+        """Takes the hidden names out of a folder that is to be removed. False when there are none, or when one of their
+        nodes is in `used`: the kernel asks for that by its path, which goes with the folder."""
+        found = [(place, hidden.node) for place, hidden in list(self._hidden.items()) if place[0] == folder]
+        if any(node in used for _, node in found):
+            return False
+        places = [place for place, _ in found]
         for place in places:
             self.unlink(caller, place)
         return bool(places)

@@ -46,6 +46,8 @@ class PathOperations:
         self.dentries = Dentries(volume)
         self._hidden = HiddenNames(volume)
         self._opened: dict[int, tuple[int, Name]] = {}
+        self._closing: set[int] = set()
+        """Handles that were closed and are released in a moment: the kernel does not wait for that."""
         """Node of each open file and folder handle, and the name by which it was opened."""
         self._shared: dict[int, set[Name]] = {}
         """Names by which the kernel knows a file that has several: to it they are several files."""
@@ -191,8 +193,9 @@ class PathOperations:
         try:
             self._volume.rmdir(caller, *place)
         except NotEmpty:
-            # what is hidden in it is not listed, so nobody could know why
-            if not self._hidden.clear(caller, self._volume.lookup(caller, *place).id):
+            # of what was closed just now, nobody could know that it is still there
+            used = {node for handle, (node, _) in list(self._opened.items()) if handle not in self._closing}
+            if not self._hidden.clear(caller, self._volume.lookup(caller, *place).id, used):
                 raise
             self._volume.rmdir(caller, *place)
 
@@ -262,9 +265,11 @@ class PathOperations:
         return opened
 
     def read(self, path: str | None, size: int, offset: int, handle: int) -> bytes:
+        self._closing.discard(handle)
         return self._volume.read(handle, offset, size)
 
     def write(self, path: str | None, data: bytes, offset: int, handle: int) -> int:
+        self._closing.discard(handle)
         written = self._volume.write(handle, offset, data)
         if self._shared:
             self._changed(*self._opened[handle])
@@ -272,12 +277,14 @@ class PathOperations:
 
     def flush(self, path: str | None, handle: int) -> None:
         self._volume.flush(handle)
+        self._closing.add(handle)
 
     def fsync(self, path: str | None, datasync: int, handle: int) -> None:
         self._volume.fsync(handle, bool(datasync))
 
     def release(self, path: str | None, handle: int) -> None:
         self._opened.pop(handle, None)
+        self._closing.discard(handle)
         self._volume.release(handle)
 
     def fallocate(self, path: str | None, mode: int, offset: int, size: int, handle: int) -> None:
