@@ -6,6 +6,7 @@ the mount is a client of a server elsewhere.
 """
 
 import argparse
+import gc
 import logging
 import os
 import resource
@@ -49,6 +50,8 @@ FAILED = EXITS[DriveError.code]
 SWITCH = 0.0005
 """Seconds after which a thread that computes lets another one run: a request of the kernel does not wait for the
 tagger's."""
+GARBAGE = 100_000
+"""Objects made until the collector looks for cycles: a listing of a large folder makes many, and none."""
 
 
 @dataclass(frozen=True)
@@ -281,6 +284,8 @@ def _work(plan: Plan, lock: StateLock, *, foreground: bool) -> Callable[[Report]
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         sys.setswitchinterval(SWITCH)
+        gc.freeze()  # what is loaded stays: no collection looks at it again
+        gc.set_threshold(GARBAGE, 50, 50)
         os.umask(0)  # modes come from the kernel, which has applied the caller's
         return Mount(plan, report).run()
 

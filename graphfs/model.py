@@ -1,7 +1,8 @@
 """The nouns of GraphFS: what every layer passes to every other. Reading this page is reading the architecture.
 
 Frozen records without behaviour. Times are nanoseconds since the epoch, sizes are bytes, names are `str` decoded as
-`os.fsdecode` does (any bytes but `/` and NUL), digests are 32 bytes of SHA-256. Nothing here imports any room of ours.
+`os.fsdecode` does (any bytes but `/` and NUL), digests are 32 bytes of SHA-256. Nothing here imports any room
+of ours. `gc=False`: made by the ten thousand in a listing, and never part of a cycle.
 """
 
 from enum import StrEnum
@@ -27,7 +28,7 @@ class Caller(Struct, frozen=True):
     """A name for the journal; empty: `uid:<uid>`."""
 
 
-class Node(Struct, frozen=True):
+class Node(Struct, frozen=True, gc=False):
     """What a name leads to (an inode). One node has one id for all its names."""
 
     id: int
@@ -51,7 +52,7 @@ class Node(Struct, frozen=True):
     """The stable id of a regular file, 0 for anything else. It survives an editor's safe save, the node id does not."""
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, gc=False):
     """One name in a folder. `cookie` grows with age: a listing continues after it whatever came and went meanwhile."""
 
     cookie: int
@@ -59,7 +60,7 @@ class Entry(Struct, frozen=True):
     node: Node
 
 
-class Extent(Struct, frozen=True):
+class Extent(Struct, frozen=True, gc=False):
     """A run of a file's bytes: `length` bytes at `offset` are those of the blob from `start` on. No extent: zeros."""
 
     offset: int
@@ -204,14 +205,14 @@ class View(Struct, frozen=True):
     """Whether the last component was taken as a child of the tag before it (or as a root tag when it is the first)."""
 
 
-class ViewEntry(Struct, frozen=True):
+class ViewEntry(Struct, frozen=True, gc=False):
     """A file in a view. `name` is unique in the view: of two equal names the later file shows as `stem~<id>.ext`."""
 
     name: str
     node: Node
 
 
-class Facet(Struct, frozen=True):
+class Facet(Struct, frozen=True, gc=False):
     """A sub-folder that a view lists: a child tag, or a tag that narrows it, and how many files it would leave."""
 
     name: str

@@ -15,7 +15,7 @@ from msgspec import Struct
 from graphfs.model import AttributeChange, Caller, Replace, Space, XattrMode
 
 
-class Attributes(Struct, frozen=True):
+class Attributes(Struct, frozen=True, gc=False):
     """What stat(2) shows of a node, and for how long the kernel may believe it (seconds)."""
 
     id: int
@@ -44,7 +44,7 @@ class Opened(Struct, frozen=True):
     direct: bool = False
 
 
-class DirectoryEntry(Struct, frozen=True):
+class DirectoryEntry(Struct, frozen=True, gc=False):
     """One line of a listing; reading goes on after `cookie`."""
 
     name: str
