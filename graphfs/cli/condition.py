@@ -2,6 +2,8 @@
 
 import time
 from argparse import Namespace
+from contextlib import suppress
+from pathlib import Path
 from threading import Event
 
 from graphfs.cli.drives import Place, opened, paths_of
@@ -11,6 +13,7 @@ from graphfs.cli.progress import Progress, progress
 from graphfs.cli.screen import Screen, count_text, plain, size_text
 from graphfs.errors import DriveError
 from graphfs.model import JobState, Status
+from graphfs.mounting.registry import MountRecord
 
 _POLL = 20.0
 """Seconds an empty wait for events lasts before the queue is looked at all the same: time alone makes a retry due."""
@@ -30,13 +33,15 @@ def status(arguments: Namespace, screen: Screen) -> int:
     if screen.as_json:
         told = plain(found)
         assert isinstance(told, dict)
-        screen.json(told | {"space": space, "mount": place.record})
+        screen.json(told | {"space": space, "mount": place.record, "tagger": tagger_of(place.record)})
         return OK
     record = place.record
     where = f"{record.mount_point} ({record.binding}, process {record.pid})" if record else "not mounted here"
     lines = [("drive", where)]
     if record:
         lines.append(("state", record.state))
+        tagger = tagger_of(record)
+        lines.append(("tagger", f"process {tagger}" if tagger else "not running"))
     free = size_text(space.blocks_available * space.block_size)
     jobs = found.jobs
     queue = ", ".join(f"{jobs[state]:,} {state}" for state in JobState if jobs.get(state))
@@ -68,6 +73,18 @@ def status(arguments: Namespace, screen: Screen) -> int:
     for failure in shown:
         screen.line(f"  {screen.name(place.show(failure.path))}: {screen.name(failure.error or 'no reason is known')}")
     return OK
+
+
+def tagger_of(record: MountRecord | None) -> int | None:
+    """The pid of the tagger that a mount runs beside it; None when there is none, or none that may be seen."""
+    if record is None or not record.server.startswith("unix:"):
+        return None
+    for children in Path(f"/proc/{record.pid}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in children.read_text().split():
+                if b"\0tagger\0" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    return int(child)
+    return None
 
 
 def wait(arguments: Namespace, screen: Screen) -> int:

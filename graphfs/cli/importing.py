@@ -16,6 +16,7 @@ from graphfs.cli.progress import Progress, progress
 from graphfs.cli.screen import Screen, count_text, size_text
 from graphfs.cli.tagging import split_tags
 from graphfs.errors import AlreadyExists, DriveError, InvalidArgument, NameTooLong, NoSpace, NotFound, Unavailable
+from graphfs.names import check_tag_name
 from graphfs.vfs.labels import OWN, TAGS
 from graphfs.vfs.labels import split_tags as split_label
 
@@ -35,6 +36,8 @@ class Tally:
 def run(arguments: Namespace, screen: Screen) -> int:
     """Imports each source. What cannot be read or has its name taken is told; the rest goes on."""
     tags = split_tags(arguments.tag)
+    for part in (part for tag in tags for part in tag.split("/")):
+        check_tag_name(part)  # once here, not once for every file
     with (
         opened(arguments, [arguments.to] if arguments.to else ()) as place,
         progress(screen, "import", sized=True) as bar,

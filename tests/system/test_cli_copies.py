@@ -174,6 +174,7 @@ def test_import_skips_what_is_there_and_keeps_what_differs(there: Served, tmp_pa
     assert there.cli("import", "--existing", "replace", str(source), "--json").json["replaced"] == 1
     assert there.tags("files/docs/other") == ["t", "u/v"]
     there.cli("import", str(tmp_path / "none"), code=3)
+    assert there.cli("import", "--tag", "+no", str(source), code=8).err.count("\n") == 1
     there.cli("import", "--to", "tags/t", str(source), code=8)
     there.cli("import", "--to", "files/docs/same/in", str(source), code=6)
     there.cli("import", "--to", "files/single", str(source / "new"))

@@ -96,6 +96,7 @@ def test_mounts_are_listed(there: Place, cli: CommandLine) -> None:
     found = {one["mount_point"]: one["record"] for one in cli("mounts", "--json").json}
     assert found[str(there.drive)]["state"] == str(there.state)
     assert str(there.drive) in cli("status").text
+    assert cli("status", "--json").json["tagger"] is None
 
 
 def test_mount_and_unmount(tmp_path: Path) -> None:
