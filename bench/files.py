@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bench.facts import PHASES, Phase
 from bench.mounts import PROJECT, target
+from bench.page import put
 
 FSBENCH = Path(__file__).resolve().parent / "fsbench.py"
 RESULTS = PROJECT / "bench" / "results"
@@ -38,6 +39,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--mb", type=int, default=512, help="size of the large file in MiB")
     parser.add_argument("--report", action="store_true", help="only print the last run again")
     parser.add_argument("--plot", type=Path, help="write a plot of the ratios to this file (needs matplotlib)")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
     return parser.parse_args(arguments)
 
 
@@ -91,8 +93,9 @@ def _number(values: list[float]) -> str:
     if not values:
         return "-"
     middle = statistics.median(values)
-    spread = 100 * (max(values) - min(values)) / 2 / middle if middle else 0
-    return f"{middle:,.0f} ±{spread:.0f}%"
+    if len(values) == 1 or not middle:
+        return f"{middle:,.0f}"
+    return f"{middle:,.0f} ±{100 * (max(values) - min(values)) / 2 / middle:.0f}%"
 
 
 def table(rates: Rates) -> str:
@@ -165,7 +168,10 @@ def main(arguments: list[str]) -> int:
         output.unlink(missing_ok=True)
         measure(options, output)
     rates = read(output)
-    print(table(rates), verdicts(rates), sep="\n\n")
+    text = f"{table(rates)}\n\n{verdicts(rates)}"
+    print(text)
+    if options.write:
+        put("files", text)
     if options.plot:
         plot(rates, options.plot)
     return 0

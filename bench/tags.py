@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.mounts import PROJECT, Mounted, drive
+from bench.page import put
 
 TAGS = 500
 TAGS_A_FILE = 5
@@ -71,6 +72,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--binding", default="pyfuse3", choices=["pyfuse3", "fusepy"])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--find-seconds", type=float, default=120, help="the whole `find tags` is ended after so long")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
     parser.add_argument("--place", type=Path, help="a folder on the disk to measure (default: a temporary one)")
     return parser.parse_args(arguments)
 
@@ -255,6 +257,8 @@ def main(arguments: list[str]) -> int:
             output.flush()
             print(table(sizes[-1]), end="\n\n", flush=True)
     print(growth(sizes))
+    if options.write:
+        put("tags", "\n\n".join([*map(table, sizes), growth(sizes)]))
     return 0
 
 
