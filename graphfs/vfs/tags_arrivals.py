@@ -94,7 +94,7 @@ class Arrivals:
         before = self._vacated.pop((path, name))
         if before is not None:
             try:
-                return self._drive.create(caller, before.folder, before.name, regular(mode), tags=tags)
+                return self._drive.create(caller, before.folder, before.name, regular(mode), tags=tags, draft=True)
             except (AlreadyExists, NotFound):
                 pass  # somebody else took the place: it is a file like any other
         inbox = self.inbox(caller)
@@ -107,7 +107,8 @@ class Arrivals:
             if self._free(caller, inbox, candidate):
                 # AlreadyExists: made by somebody between the look and the creation.
                 with suppress(AlreadyExists):
-                    node = self._drive.create(caller, inbox, candidate, regular(mode), tags=() if scratch else tags)
+                    given = () if scratch else tags
+                    node = self._drive.create(caller, inbox, candidate, regular(mode), tags=given, draft=True)
                     break
             taken.append(candidate)
         self._newcomers.put(node.id, Newcomer(caller.pid, path, name, tuple(taken)))

@@ -179,11 +179,6 @@ class Drive(RuleBasedStateMachine):
         editor = self.sh
         editor.write(f"tags/{tag}/.goutputstream-ABCDEF", file.content)
         editor.mv(f"tags/{tag}/.goutputstream-ABCDEF", f"tags/{tag}/{file.name}")
-        if not self.exactly(file.tags, tag):
-            file.tags |= {tag}
-
-    def exactly(self, tags: set[str], tag: str) -> bool:
-        return tag in tags
 
     @rule(file=files, tag=some_tag)
     def rename(self, file: File, tag: str) -> None:
@@ -274,4 +269,4 @@ class Drive(RuleBasedStateMachine):
 Drive.TestCase.settings = settings(
     max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
-TestDrive = Drive.TestCase
+TestDrive = pytest.mark.timeout(600)(Drive.TestCase)
