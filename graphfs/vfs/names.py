@@ -11,7 +11,7 @@ import msgspec
 from graphfs.errors import AlreadyExists, InvalidArgument, IsAFolder, NameTooLong, NotFound, NotPermitted
 from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Node, Replace
 from graphfs.vfs.dispatch import Dispatch
-from graphfs.vfs.interface import Attributes
+from graphfs.vfs.interface import Attributes, Invalidation
 from graphfs.vfs.room import FIRST_VIRTUAL_ID
 
 LONGEST = 255
@@ -172,6 +172,10 @@ class NameCalls(Dispatch):
                 if room is not self._room(new_folder):
                     raise NotPermitted("nothing moves between different rooms")
                 room.rename_within(caller, folder, name, new_folder, new_name, replace)
+        if min(folder, new_folder) < FIRST_VIRTUAL_ID:
+            # The kernel took the node along; what came into or out of a query is another one there (a tag and the
+            # folder that stood for it in the trash).
+            self._invalidations.put(Invalidation(new_folder, new_name))
 
 
 def _in_root(name: str) -> bool:
