@@ -2,7 +2,7 @@
 that later.
 
 Kept here so that it means no more than it should: the hidden name is not listed, a tag's entry is not renamed, what
-ends in the trash has its own name, and a file that replaces an open one still takes over its identity.
+ends in the trash tells by its name what it was, and a file that replaces an open one still takes over its identity.
 """
 
 import re
@@ -93,10 +93,13 @@ class HiddenNames:
         return bool(places)
 
     def _remove(self, caller: Caller, folder: int, hidden_name: str, name: str) -> None:
+        """Under a name that tells in the trash what it was. Never its own again, however shortly: whoever makes a new
+        file of that name just then would get this one, and lose it."""
+        known = f"{name}~{hidden_name[-8:]}"
         try:
-            self._volume.rename(caller, folder, hidden_name, folder, name, Replace.REFUSE)
+            self._volume.rename(caller, folder, hidden_name, folder, known, Replace.REFUSE)
         except NotFound:
             return  # somebody else removed it
         except DriveError:
-            name = hidden_name  # its name is taken: it goes under the hidden one
-        self._volume.unlink(caller, folder, name)
+            known = hidden_name  # taken, or too long
+        self._volume.unlink(caller, folder, known)

@@ -222,3 +222,17 @@ def test_a_name_comes_back_as_something_else(drive: Path) -> None:
         (drive / "x").symlink_to("nowhere")
         assert (drive / "x").is_symlink()
         os.unlink(drive / "x")
+
+
+def test_a_name_is_used_again_while_the_old_file_goes(drive: Path) -> None:
+    """The last descriptor of an unlinked file is closed, and at once the name is made anew: they must not meet."""
+    for number in range(300):
+        descriptor = os.open(drive / "f", os.O_CREAT | os.O_RDWR)
+        assert os.fstat(descriptor).st_size == 0
+        os.write(descriptor, b"old")
+        os.unlink(drive / "f")
+        os.close(descriptor)
+        (drive / "f").write_bytes(b"%d" % number)
+        assert (drive / "f").read_bytes() == b"%d" % number
+        os.unlink(drive / "f")
+    assert os.listdir(drive) == []
