@@ -172,6 +172,7 @@ class TreePart(Core):
             self.erase(tx, node)
         if node.file:
             change.live(node.file, False)
+        change.tell(EventKind.NODE, node.id)
 
     def relive(self, change: Change, node: int) -> None:
         """Brings liveness of a node (and all below) in line with its names, and the jobs with it."""

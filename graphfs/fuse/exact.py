@@ -242,12 +242,12 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
             for cookie, name in ((1, b"."), (2, b"..")):
                 if cookie > after and not reply(token, name, entry, cookie):
                     return
-        lookups, counting, encode = self._lookups, self._counting, os.fsencode
+        lookups, counting = self._lookups, self._counting
         for line in self._volume.readdir(handle, max(after - 2, 0)):
             found = line.attributes
             _fill(entry, found)
             with counting:  # before the reply is made: the kernel may know the name from then on
-                if not reply(token, encode(line.name), entry, line.cookie + 2):
+                if not reply(token, line.name.encode("utf-8", "surrogateescape"), entry, line.cookie + 2):
                     return
                 lookups[found.id] = lookups.get(found.id, 0) + 1
 

@@ -110,6 +110,8 @@ class Dispatch:
 
     def _on_event(self, event: Event) -> None:
         """Quick, and without any lock of a file: it may come on the thread of whoever made the change."""
+        for listing in list(self._listings.values()):
+            listing.changed(event)
         foreign = self._invalidations.foreign(event)
         if foreign or event.kind is not EventKind.NODE:
             for room in self._rooms:

@@ -31,7 +31,9 @@ class FileSystem(FileCalls):
         listing: Listing
         if node >= FIRST_VIRTUAL_ID:
             room = self._room(node)
-            listing = RoomListing(lambda: room.entries(caller, node))
+            listing = RoomListing(
+                lambda: room.entries(caller, node), lambda file: self.getattr(caller, file), self._files.__contains__
+            )
         else:
             found = self._known(caller, node)
             if not stat.S_ISDIR(found.mode):
@@ -97,9 +99,11 @@ class FileSystem(FileCalls):
             return Cost.LONG
         if operation in MIXED_CALLS:
             return self._content_cost(operation, node_or_handle)
-        if operation in ("readdir", "opendir", "rename"):
-            virtual = node_or_handle >= FIRST_VIRTUAL_ID or isinstance(self._listings.get(node_or_handle), RoomListing)
-            return Cost.LONG if virtual else Cost.SHORT
+        if operation == "readdir":
+            listing = self._listings.get(node_or_handle)
+            return Cost.LONG if listing is not None and not listing.ready else Cost.SHORT
+        if operation == "rename":
+            return Cost.LONG if node_or_handle >= FIRST_VIRTUAL_ID else Cost.SHORT
         return Cost.SHORT
 
     def _content_cost(self, operation: str, number: int) -> Cost:

@@ -1,38 +1,52 @@
-"""Listings of open folders: where reading goes on, and what it sees while things come and go.
+"""Listings of open folders: a store's folder page by page, a query as a snapshot. Not what a folder is.
 
-A store folder is read by pages in the order of age, so nothing that stays is missed or seen twice; a query is a
-snapshot.
+The kernel asks for some entries at a time and believes the attributes it gets with them, so what was read ahead must
+not be older than the request: a listing is told of every change, and reads again what it concerns.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from graphfs.api import Drive
-from graphfs.errors import NotFound
-from graphfs.model import SUPER_ROOT, Caller, Node
-from graphfs.vfs.interface import Attributes, DirectoryEntry
+import msgspec
 
-FIRST_PAGE = 128
-PAGE = 1024
-"""Entries that are asked for at once: a folder of a few costs little, one of many few calls."""
-FIRST_DOOR = 2**61
-"""Cookies from here on are those of the rooms in the mount's root: behind all that the store gives."""
+from graphfs.api import Tree
+from graphfs.errors import NotFound
+from graphfs.model import SUPER_ROOT, Caller, Entry, Event, EventKind, Node
+from graphfs.vfs.interface import Attributes, DirectoryEntry
+from graphfs.vfs.room import FIRST_VIRTUAL_ID
+
+FIRST_PAGE = 256
+PAGE = 2048
+FIRST_DOOR = 1 << 61
+"""Cookies of the entries that a root shows behind those of the store."""
 
 
 class Listing(Protocol):
     """An open folder."""
 
+    @property
+    def ready(self) -> bool:
+        """Whether reading on takes no longer than a short call."""
+        ...
+
     def entries(self, after: int) -> Iterator[DirectoryEntry]:
-        """What comes after this cookie; 0 starts anew, and sees what there is now."""
+        """The entries behind this cookie."""
+        ...
+
+    def changed(self, event: Event) -> None:
+        """Something changed that may have been read ahead. Called before anyone learns of the change by other ways."""
         ...
 
 
 class StoreListing:
     """A folder of the store; in the mount's root with the doors to the rooms behind it."""
 
+    ready = True
+
     def __init__(
         self,
-        drive: Drive,
+        drive: Tree,
         caller: Caller,
         folder: int,
         show: Callable[[Node], Attributes],
@@ -43,21 +57,42 @@ class StoreListing:
         self._folder = folder
         self._show = show
         self._doors = doors
+        self._page: list[Entry] = []
+        self._nodes: frozenset[int] | None = None
+        """Ids in the page, made when something changes."""
+        self._limit = FIRST_PAGE
+
+    def changed(self, event: Event) -> None:
+        if not self._page:
+            return
+        if event.kind is EventKind.NODE:
+            if self._nodes is None:
+                self._nodes = frozenset(entry.node.id for entry in self._page)
+            if event.node not in self._nodes:
+                return
+        elif event.kind is not EventKind.RESET and (event.kind, event.node) != (EventKind.ENTRY, self._folder):
+            return
+        self._page, self._nodes, self._limit = [], None, FIRST_PAGE
+
+    def _read(self, after: int) -> list[Entry]:
+        """What stands behind the cookie: the rest of the page, or the next one."""
+        page = self._page
+        if page and page[0].cookie <= after < page[-1].cookie:
+            return page[bisect_right(page, after, key=_cookie) :]
+        try:
+            page = self._drive.children(self._caller, self._folder, after, self._limit)
+        except NotFound:  # removed while it is open: it is empty
+            page = []
+        self._page, self._nodes, self._limit = page, None, PAGE
+        return page
 
     def entries(self, after: int) -> Iterator[DirectoryEntry]:
         show, root = self._show, self._folder == SUPER_ROOT
-        limit = FIRST_PAGE
-        while after < FIRST_DOOR:
-            try:
-                page = self._drive.children(self._caller, self._folder, after, limit)
-            except NotFound:  # removed while it is open: it is empty
-                return
-            for entry in page:
+        while after < FIRST_DOOR and (rest := self._read(after)):
+            for entry in rest:
                 if not root or entry.name == "files" or entry.name.startswith(".Trash-"):
                     yield DirectoryEntry(entry.name, show(entry.node), entry.cookie)
-            if len(page) < limit:
-                break
-            after, limit = page[-1].cookie, PAGE
+            after = rest[-1].cookie
         if self._doors is not None:
             for number, (name, attributes) in enumerate(self._doors(self._caller), FIRST_DOOR):
                 if number > after:
@@ -67,11 +102,50 @@ class StoreListing:
 class RoomListing:
     """A folder that is a query: a snapshot, made when reading starts."""
 
-    def __init__(self, ask: Callable[[], list[DirectoryEntry]]) -> None:
+    def __init__(
+        self,
+        ask: Callable[[], list[DirectoryEntry]],
+        refresh: Callable[[int], Attributes],
+        is_open: Callable[[int], bool],
+    ) -> None:
+        """`refresh`: the attributes of a node as they are now; `is_open`: whether they may have changed without an
+        event."""
         self._ask = ask
+        self._refresh = refresh
+        self._is_open = is_open
         self._snapshot: list[DirectoryEntry] | None = None
+        self._touched: set[int] = set()
+
+    @property
+    def ready(self) -> bool:
+        return self._snapshot is not None
+
+    def changed(self, event: Event) -> None:
+        if event.kind is EventKind.NODE and self._snapshot is not None:
+            self._touched.add(event.node)
 
     def entries(self, after: int) -> Iterator[DirectoryEntry]:
-        if self._snapshot is None or after == 0:
-            self._snapshot = self._ask()
-        return iter(self._snapshot[after:])
+        snapshot = self._snapshot
+        if snapshot is None or after == 0:
+            self._touched = set()
+            snapshot = self._snapshot = self._ask()
+        touched, is_open = self._touched, self._is_open
+        for number in range(after, len(snapshot)):
+            entry = snapshot[number]
+            node = entry.attributes.id
+            if (node in touched or is_open(node)) and node < FIRST_VIRTUAL_ID:
+                try:
+                    yield DirectoryEntry(entry.name, self._now(entry.attributes), entry.cookie)
+                except NotFound:  # deleted meanwhile
+                    continue
+            else:
+                yield entry
+
+    def _now(self, old: Attributes) -> Attributes:
+        return msgspec.structs.replace(
+            self._refresh(old.id), entry_timeout=old.entry_timeout, attribute_timeout=old.attribute_timeout
+        )
+
+
+def _cookie(entry: Entry) -> int:
+    return entry.cookie
