@@ -90,7 +90,8 @@ def tagger_of(record: MountRecord | None) -> int | None:
 def wait(arguments: Namespace, screen: Screen) -> int:
     """Returns when the queue is empty (and, without --tagged, all is durable). NO when time ran out first."""
     with opened(arguments, paths_of(arguments)) as place, progress(screen, "tagging") as bar:
-        found = _wait(place, bar, arguments.timeout)
+        # Without a process that serves the drive no tagger comes, however long one waits.
+        found = _wait(place, bar, arguments.timeout if place.served else 0.0)
         left = _waiting(found)
         if not left and not arguments.tagged:
             place.drive.sync()
@@ -99,10 +100,9 @@ def wait(arguments: Namespace, screen: Screen) -> int:
         screen.json({"done": not left, "waiting": left, "failed": failed})
     if left:
         leased = found.jobs.get(JobState.LEASED, 0)
-        idle = (
-            "" if leased else "; no tagger is working on any (is tagger.enabled set, and has logs/tagger.log a reason?)"
-        )
-        screen.note(f"{count_text(left, 'file')} still wait after {arguments.timeout:g} s{idle}")
+        idle = "" if leased else ", and no tagger works on any: see tagger.enabled and logs/tagger.log"
+        why = f"time ran out{idle}" if place.served else "the drive is not mounted"
+        screen.note(f"{count_text(left, 'file')} still to be tagged: {why}")
         return NO
     if failed:
         screen.note(f"{count_text(failed, 'file')} could not be tagged: `graphfs status` says why")

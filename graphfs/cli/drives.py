@@ -32,6 +32,8 @@ class Place:
     caller: Caller
     root: str | None = None
     record: MountRecord | None = None
+    served: bool = True
+    """False: opened by this command, which nobody else can reach meanwhile (no tagger either)."""
 
     def show(self, path: str) -> str:
         """A path from the drive's root (`files/a`), written so that a program started here finds it."""
@@ -151,5 +153,5 @@ def _of_state(state: Path) -> Place:
         drive.close()
         # Nobody serves it: opened here. Imported late, as most commands never need a service.
         embedded: Any = importlib.import_module("graphfs.cli.embedded")
-        drive = embedded.open_drive(state)
+        return Place(embedded.open_drive(state), caller_here(), served=False)
     return Place(drive, caller_here())

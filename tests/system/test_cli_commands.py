@@ -171,7 +171,7 @@ def fail_all(there: Served, error: str) -> None:
 
 def test_status_wait_and_retry(there: Served) -> None:
     said = there.cli("wait", "--tagged", "--timeout", "0.1", code=1)
-    assert said.err.startswith("3 files still wait")
+    assert said.err.startswith("3 files still to be tagged: time ran out, and no tagger")
     fail_all(there, "the model said\nno")
     assert "3 files could not be tagged" in there.cli("wait").err
     text = there.cli("status").text
@@ -276,6 +276,7 @@ def test_a_drive_that_nobody_serves_is_opened_by_the_command(tmp_path: Path) -> 
     cli = CommandLine(("--state", str(tmp_path / "state")))
     assert cli("tags", "--flat").lines == ["x", "x/y"]
     assert cli("fsck", "--verify").err == "Everything agrees.\n"
+    assert cli("wait", "--tagged", "--json").json["done"] is True
     (tmp_path / "empty").mkdir()
     assert "holds no drive" in CommandLine(("--state", str(tmp_path / "empty")))("status", code=3).err
     assert "there is no state directory" in CommandLine(("--state", str(tmp_path / "none")))("status", code=3).err
