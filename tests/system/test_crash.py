@@ -1,7 +1,7 @@
 """Nothing is lost when processes die: the mount, the tagger or both, by SIGKILL at random moments under load.
 
-Afterwards every acknowledged version is there or a later one, whole; every tag that was acknowledged is there; `fsck` finds nothing;
-nothing is left in staging. A few kills by default, `CRASH_KILLS=200` for long (`make soak`).
+Afterwards every acknowledged version is there or a later one, whole; every tag that was acknowledged is there; `fsck`
+finds nothing; nothing is left in staging. A few kills by default, `CRASH_KILLS=200` for long (`make soak`).
 """
 
 import json
