@@ -14,13 +14,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from graphfs.api import Drive
 from graphfs.client import connect
 from graphfs.config import Config, load
 from graphfs.errors import DriveError
-from graphfs.model import Caller
+from graphfs.model import Caller, Event
 from graphfs.wire.address import UnixAddress, parse_address
 from tagger import retry
 from tagger.extract.result import Limits
@@ -104,7 +105,7 @@ def _run(
         stack.callback(desk.close)
     name = f"{socket.gethostname()}-{os.getpid()}"
     worker = Worker(drive, name, pipeline.process, knowledge, lease_seconds=config.jobs.lease_seconds)
-    if not _subscribe(drive, worker, stop):
+    if not _subscribe(drive, (pipeline.hear, worker.hear), stop):
         return
     _log.info("tagging at %s, %s", given.server, f"with {settings.llm.model}" if large else "offline")
 
@@ -137,12 +138,14 @@ def _large(drive: Drive, config: Config, offline: Offline, locked: Locked, promp
     return LargeModel(offline, endpoint, Prompt(prompts), drive, Budget(llm.daily_token_budget), locked.lock)
 
 
-def _subscribe(drive: Drive, worker: Worker, stop: threading.Event) -> bool:
+def _subscribe(drive: Drive, listeners: tuple[Callable[[Event], None], ...], stop: threading.Event) -> bool:
     """Hears of work from now on; waits for a drive that is not there yet. False when asked to end meanwhile."""
     failures = 0
     while not stop.is_set():
         try:
-            drive.subscribe(worker.hear)
+            while listeners:
+                drive.subscribe(listeners[0])
+                listeners = listeners[1:]
         except DriveError as error:
             failures += 1
             if failures == 5:

@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from graphfs.api import Drive
 from graphfs.errors import DriveError, NotFound
-from graphfs.model import FILES_ROOT, Caller, Job, JobState, Outcome, Suggestion, Tag
+from graphfs.model import FILES_ROOT, Caller, Event, EventKind, Job, JobState, Outcome, Suggestion, Tag
 from graphfs.names import fold
 from tagger import retry, rules
 from tagger.extract.result import Extract, Source
@@ -41,8 +41,9 @@ NOT_TAGGED = (
 """Names of files that programs leave for themselves."""
 _INNER = frozenset({".git", ".hg", ".svn", "__pycache__", "node_modules", ".cache", ".Trash"})
 """Folders whose files are a program's own."""
-_RULES_KEPT = 512
-_RULES_FRESH = 2.0
+_RULES_KEPT = 4096
+_RULES_FRESH = 60.0
+"""Seconds after which rules are read again although nothing was heard of them."""
 
 
 class Private(Protocol):
@@ -75,14 +76,15 @@ class Pipeline:
         self._offline, self._large = offline, large
         self._defaults, self._max_bytes = defaults, max_bytes
         self._lock = threading.Lock()
-        self._rules: dict[tuple[int, int], rules.Rules] = {}
-        self._chains: dict[str, tuple[float, rules.Rules]] = {}
+        self._folders: dict[str, _Folder] = {}
+        self._names: set[str] = set()
+        self._rule_files: set[int] = set()
         self._reported: set[str] = set()
 
     def process(self, job: Job, desk: "Desk") -> Outcome:
         """The outcome of one attempt. ModelUnavailable when a model is away; DriveError when the drive is."""
         if is_excluded(job.path):
-            return Outcome(JobState.EXCLUDED, error="a program's own file")
+            return Outcome(JobState.EXCLUDED, error="a program's own file, or not in files/")
         found = self.rules_of(job.path)
         if found.tagger == "off":
             return Outcome(JobState.EXCLUDED, error="a rule of its folder: tagger off")
@@ -109,38 +111,54 @@ class Pipeline:
         return large
 
     def rules_of(self, path: str) -> rules.Rules:
-        """The rules for a file. Where nothing leaves this machine they may be two seconds old, else they are read for
-        each file."""
-        folder = path.rpartition("/")[0]
-        private = self._large is None or self._large.local
-        with self._lock:
-            at, known = self._chains.get(folder, (float("-inf"), rules.Rules()))
-        if private and time.monotonic() - at < _RULES_FRESH:
-            return known
-        found = self._read_rules(path)
-        with self._lock:
-            if len(self._chains) >= _RULES_KEPT:
-                self._chains.clear()
-            self._chains[folder] = (time.monotonic(), found)
-        return found
-
-    def _read_rules(self, path: str) -> rules.Rules:
-        """Those of all folders above it, outermost first. One that cannot be understood is reported once."""
-        folder = FILES_ROOT
-        found: list[rules.Rules] = []
-        for name in path.split("/")[1:]:
-            mine = self._rules_in(folder)
-            if mine is not None:
-                found.append(mine)
-            try:
-                folder = self._drive.lookup(self._caller, folder, name).id
-            except NotFound:
-                break
-        whole = rules.inherited(found)
+        """The rules for a file. Where nothing leaves this machine they are kept until something there changes (`hear`);
+        else they are read for each file."""
+        if not (self._large is None or self._large.local):
+            self._forget_rules()
+        folder = self._folder(path.rpartition("/")[0])
+        whole = folder.rules if folder is not None else rules.Rules()
         if whole.problem and whole.problem not in self._reported:
             self._reported.add(whole.problem)
             _log.warning("a %s above %r is not understood, its files stay local: %s", rules.NAME, path, whole.problem)
         return whole
+
+    def hear(self, event: Event) -> None:
+        """Takes an event of the drive: a rule file or a folder on the way to one may have changed. Quick."""
+        known = event.kind is EventKind.ENTRY and (event.name == rules.NAME or event.name in self._names)
+        if known or event.kind is EventKind.RESET or (event.kind is EventKind.NODE and event.node in self._rule_files):
+            self._forget_rules()
+
+    def _forget_rules(self) -> None:
+        with self._lock:
+            self._folders.clear()
+            self._names.clear()
+            self._rule_files.clear()
+
+    def _folder(self, path: str) -> "_Folder | None":
+        """A folder of the drive with its rules, those of the folders above it among them; None when it is gone."""
+        with self._lock:
+            known = self._folders.get(path)
+        if known is not None and time.monotonic() - known.at < _RULES_FRESH:
+            return known
+        above, _, name = path.rpartition("/")
+        node, whole = FILES_ROOT, rules.Rules()
+        if above:
+            parent = self._folder(above)
+            if parent is None:
+                return None
+            try:
+                node = self._drive.lookup(self._caller, parent.node, name).id
+            except NotFound:
+                return None
+            whole = parent.rules
+        mine = self._rules_in(node)
+        found = _Folder(node, rules.inherited((whole, mine)) if mine is not None else whole, time.monotonic())
+        with self._lock:
+            if len(self._folders) >= _RULES_KEPT:
+                self._folders.clear()
+            self._folders[path] = found
+            self._names.add(name)
+        return found
 
     def _rules_in(self, folder: int) -> rules.Rules | None:
         try:
@@ -149,16 +167,17 @@ class Pipeline:
             if isinstance(error, NotFound):
                 return None
             raise
-        key = (node.id, node.version)
         with self._lock:
-            known = self._rules.get(key)
-        if known is None:
-            known = rules.parse(read_small(self._drive, self._caller, node.id, rules.LONGEST))
-            with self._lock:
-                if len(self._rules) >= _RULES_KEPT:
-                    self._rules.clear()
-                self._rules[key] = known
-        return known
+            self._rule_files.add(node.id)
+        return rules.parse(read_small(self._drive, self._caller, node.id, rules.LONGEST))
+
+
+class _Folder(NamedTuple):
+    """A folder as it was found."""
+
+    node: int
+    rules: rules.Rules
+    at: float
 
 
 class Desk:
@@ -195,8 +214,12 @@ class Locked:
 
 
 def is_excluded(path: str) -> bool:
-    """Whether a file is a program's own: lock files, swap files, the insides of repositories."""
+    """Whether a file is a program's own (lock files, swap files, the insides of repositories), or not in `files/` at
+    all:
+    what lies in a trash, or has no name any more, is under no folder's rules and must not be read."""
     parts = path.split("/")
+    if parts[0] != "files":
+        return True
     return bool(_INNER & set(parts[:-1])) or any(fnmatch.fnmatchcase(parts[-1], pattern) for pattern in NOT_TAGGED)
 
 

@@ -60,7 +60,7 @@ def working(drive: TaggedDrive, encoder: Encoder, scratch: Path, endpoint: str =
     pipeline = Pipeline(drive.client, OWNER, knowledge, locked, large, Wishes(), 4 << 20)
     desk = Desk(scratch / "desk", Sandbox(Limits(wall_seconds=20)))
     worker = Worker(drive.client, "test", pipeline.process, knowledge, lease_seconds=5.0)
-    unsubscribe = drive.client.subscribe(worker.hear)
+    unsubscribe = [drive.client.subscribe(listener) for listener in (pipeline.hear, worker.hear)]
     stop = threading.Event()
     thread = threading.Thread(target=run_threads, args=(worker, [desk], stop, 5.0, lambda: None))
     thread.start()
@@ -69,7 +69,8 @@ def working(drive: TaggedDrive, encoder: Encoder, scratch: Path, endpoint: str =
     finally:
         stop.set()
         thread.join(30)
-        unsubscribe()
+        for each in unsubscribe:
+            each()
         desk.close()
         if large is not None:
             large.close()
@@ -102,6 +103,23 @@ def test_files_get_their_tags_and_rules_are_kept(drive: TaggedDrive, encoder: En
     assert "type/pdf" in drive.tags_of(broken)
     assert "damaged PDF" in service.job(broken.file).error
     assert drive.state_of(broken) is JobState.TAGGED
+
+
+def test_a_rule_counts_from_the_moment_it_is_written(drive: TaggedDrive, encoder: Encoder, tmp_path: Path) -> None:
+    with working(drive, encoder, tmp_path):
+        first = drive.write("a/b/one.txt", b"one")
+        drive.wait_for(first, JobState.TAGGED)
+        rule = drive.write("a/.graphfs.yaml", b"tags: [early]\n")
+        drive.wait_for(rule, JobState.EXCLUDED)
+        second = drive.write("a/b/two.txt", b"two")
+        drive.wait_for(second, JobState.TAGGED)
+        rule = drive.write("a/.graphfs.yaml", b"tags: [late]\n")
+        drive.wait_for(rule, JobState.EXCLUDED)
+        third = drive.write("a/b/three.txt", b"three")
+        drive.wait_for(third, JobState.TAGGED)
+    assert drive.tags_of(first) & {"early", "late"} == set()
+    assert drive.tags_of(second) & {"early", "late"} == {"early"}
+    assert drive.tags_of(third) & {"early", "late"} == {"late"}
 
 
 def test_what_people_said_stays_and_teaches(drive: TaggedDrive, encoder: Encoder, tmp_path: Path) -> None:
