@@ -117,7 +117,7 @@ def graphfs(binding: str, place: Path, *options: str) -> Iterator[Drive]:
         assert (folder / "files").is_dir(), log.read_text()
         yield Drive(binding, folder, folder / "files", process.pid, state)
     finally:
-        _stop(folder, process, ["fusermount3", "-u", str(folder)], log)
+        _stop(folder, process, [str(PROJECT / ".venv/bin/graphfs"), "unmount", str(folder)], log)
 
 
 @contextmanager

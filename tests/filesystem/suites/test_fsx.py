@@ -10,6 +10,7 @@ import pytest
 from tests.filesystem.suites.programs import built
 
 OPERATIONS = 20_000
+"""In all, shared out over the kinds of operation."""
 
 ORDINARY = """
 flen = 262144
@@ -70,12 +71,12 @@ def _run(drive: Path, configuration: str, operations: int, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [1])
 def test_fsx_with_reads_and_writes(drive: Path, seed: int) -> None:
-    _run(drive, ORDINARY, OPERATIONS // 2, seed)
+    _run(drive, ORDINARY, OPERATIONS * 2 // 5, seed)
 
 
 @pytest.mark.parametrize("seed", [2])
 def test_fsx_with_maps(drive: Path, seed: int) -> None:
-    _run(drive, MAPPED, OPERATIONS // 2, seed)
+    _run(drive, MAPPED, OPERATIONS * 2 // 5, seed)
 
 
 def test_fsx_with_a_file_of_many_chunks(drive: Path) -> None:
@@ -86,4 +87,4 @@ def test_fsx_with_a_seed_never_tried(drive: Path, capsys: pytest.CaptureFixture[
     seed = random.SystemRandom().randrange(1 << 32)
     with capsys.disabled():
         sys.stderr.write(f"[fsx seed {seed}] ")
-    _run(drive, MAPPED, OPERATIONS // 8, seed)
+    _run(drive, MAPPED, OPERATIONS // 5, seed)
