@@ -19,6 +19,7 @@ from typing import NoReturn
 import msgspec
 from msgspec import Struct
 
+import tagger
 from tagger.extract import kinds
 from tagger.extract.frames import PipeClosed, PipeTimeout, TooMuch, receive, send
 from tagger.extract.result import Extract, Kind, Limits, Sniffed, Source
@@ -79,7 +80,7 @@ def warm_up() -> None:
     only our own source."""
     for codec in ("gb18030", "big5", "cp932", "euc_jp", "euc_kr", "cp1251", "koi8_r", "cp1252", "utf_16", "utf_32"):
         encoding_of("简体 текст café".encode(codec, "replace"))
-    own = Path(__file__)
+    own = Path(tagger.__file__)
     for suffix in _SUFFIXES:
         kinds.extract(Source(str(own), f"x.{suffix}".encode(), own.stat().st_size), Limits(text_chars=200))
 
