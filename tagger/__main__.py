@@ -55,7 +55,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 when it was asked to end; 1 with a message when it cannot begin."""
+    """0 when it was asked to end; 1 with a message when it cannot begin or go on."""
     given = _arguments(arguments)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,8 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
         threading.Thread(target=_watch_parent, args=(given.parent_pid, stop), name="parent", daemon=True).start()
     with contextlib.ExitStack() as stack:
         stack.callback(_close, drive)
-        _run(drive, config, given, stop, stack)
-    return 0
+        well = _run(drive, config, given, stop, stack)
+    return 0 if well else 1
 
 
 def _close(drive: Drive) -> None:
@@ -84,7 +84,7 @@ def _close(drive: Drive) -> None:
 
 def _run(
     drive: Drive, config: Config, given: argparse.Namespace, stop: threading.Event, stack: contextlib.ExitStack
-) -> None:
+) -> bool:
     settings = config.tagger
     caller = Caller(os.getuid(), os.getgid(), actor="tagger")
     cache = _cache_folder(given) / "neighbours.npz"
@@ -106,15 +106,16 @@ def _run(
     name = f"{socket.gethostname()}-{os.getpid()}"
     worker = Worker(drive, name, pipeline.process, knowledge, lease_seconds=config.jobs.lease_seconds)
     if not _subscribe(drive, (pipeline.hear, worker.hear), stop):
-        return
+        return True
     _log.info("tagging at %s, %s", given.server, f"with {settings.llm.model}" if large else "offline")
 
     def keep() -> None:
         with locked.lock:
             _save(neighbours, cache)
 
-    run_threads(worker, desks, stop, _GRACE, keep)
+    well = run_threads(worker, desks, stop, _GRACE, keep)
     keep()
+    return well
 
 
 def _large(drive: Drive, config: Config, offline: Offline, locked: Locked, prompts: Path | None) -> Private | None:

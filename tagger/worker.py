@@ -62,8 +62,14 @@ class Worker:
         with self._lock:
             jobs = list(self._held.values())
             self._held.clear()
-        for job in jobs:
-            self._hand_in(job, Outcome(JobState.QUEUED, counts=False, retry_after=0.0))
+        for number, job in enumerate(jobs):
+            try:
+                self._drive.finish(job.file, job.lease, Outcome(JobState.QUEUED, counts=False, retry_after=0.0))
+            except (Conflict, NotFound):
+                continue
+            except DriveError as error:
+                _log.info("the drive is gone first (%s): %d leases end by themselves", error, len(jobs) - number)
+                return number
         return len(jobs)
 
     def keep_leases(self) -> None:
@@ -190,23 +196,24 @@ class Worker:
 
 def run_threads(
     worker: Worker, desks: list[Desk], stop: threading.Event, grace: float, each: Callable[[], None]
-) -> None:
-    """Works with a thread a desk until `stop`; then waits up to `grace` seconds for what is in hand and gives back
-    the rest.
-
-    `each` is called about once a minute meanwhile.
+) -> bool:
+    """Works with a thread a desk until `stop`; then waits up to `grace` seconds for what is in hand and gives back the
+    rest. `each` is called about once a minute meanwhile. False when a thread ended by itself: that is a mistake of
+    ours, and a fresh process is the way out of it.
     """
-    threads = [
-        threading.Thread(target=worker.work, args=(desk,), name=f"work-{i}", daemon=True)
-        for i, desk in enumerate(desks)
-    ]
+    threads = [threading.Thread(target=worker.work, args=(desk,), name="work", daemon=True) for desk in desks]
     threads.append(threading.Thread(target=worker.keep_leases, name="leases", daemon=True))
     for thread in threads:
         thread.start()
-    while not stop.wait(60.0):
-        each()
+    seconds, well = 0, True
+    while well and not stop.wait(1.0):
+        seconds += 1
+        if seconds % 60 == 0:
+            each()
+        well = all(thread.is_alive() for thread in threads)
     worker.stop()
     end = time.monotonic() + grace
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
     worker.give_back()
+    return well
