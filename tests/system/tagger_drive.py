@@ -16,7 +16,9 @@ from graphfs.model import FILES_ROOT, Caller, EdgeState, JobState, Node, Patch
 
 OWNER = Caller(os.getuid(), os.getgid())
 PATIENCE = 60.0
-CONFIG = Config(jobs=Jobs(settle_seconds=0.0, lease_seconds=5.0, max_attempts=3, backoff_seconds=0.01, backoff_max_seconds=0.05))
+CONFIG = Config(
+    jobs=Jobs(settle_seconds=0.0, lease_seconds=5.0, max_attempts=3, backoff_seconds=0.01, backoff_max_seconds=0.05)
+)
 
 
 class TaggedDrive:
