@@ -56,28 +56,42 @@ class Ledger:
         self._rows.append(ChangeRow(kind, file, tag, before, after))
         self._change.reload_tags()
 
-    def ensure(self, path: str) -> int:
-        """The tag at this path, made with its parents where it is missing."""
+    def ensure(self, path: str, *, proposed: bool = False) -> int:
+        """The tag at this path, made with its parents where it is missing. A tag that was only proposed becomes one
+        of the
+        vocabulary, unless this is a proposal too."""
         parent = 0
         for name in path.split("/"):
             name = check_tag_name(name)
             key = fold(name)
             made = self._made.get((parent, key))
-            if made is not None:
-                parent = made.id
-                continue
-            found = self._part.index.child(parent, key)
-            parent = found.id if found else self.make(parent, name).id
+            found = made or self._part.index.child(parent, key)
+            if found is None:
+                found = self._part.index.proposal(parent, key)
+                if found is not None and not proposed:
+                    found = self._confirm(found.id, name)
+            parent = found.id if found is not None else self.make(parent, name, proposed=proposed).id
         return parent
 
-    def make(self, parent: int, name: str) -> TagRow:
+    def _confirm(self, tag: int, name: str) -> TagRow:
+        row = self._part.index.rows[tag]
+        confirmed = TagRow(row.id, row.parent, name, row.key, self._change.now)
+        self.tag(row, confirmed)
+        self._made[row.parent, row.key] = confirmed
+        return confirmed
+
+    def make(self, parent: int, name: str, *, proposed: bool = False) -> TagRow:
         """A new tag. AlreadyExists."""
         name = check_tag_name(name)
         key = fold(name)
         if (parent, key) in self._made or self._part.index.child(parent, key) is not None:
             raise AlreadyExists(f"there is a tag {name!r} here already")
+        proposal = self._part.index.proposal(parent, key)
+        if proposal is not None and not proposed:
+            return self._confirm(proposal.id, name)
         now = self._change.now
-        row = TagRow(self._change.tx.add_tag(parent, name, key, now), parent, name, key, now)
+        tag = self._change.tx.add_tag(parent, name, key, now, proposed=proposed)
+        row = TagRow(tag, parent, name, key, now, proposed)
         self._made[parent, key] = row
         self._rows.append(ChangeRow("tag", 0, row.id, "null", _json(row)))
         index = self._part.index

@@ -30,6 +30,8 @@ class Index:
         self.live = BitMap64()
         self.rows: dict[int, TagRow] = {}
         self._below: dict[int, dict[str, int]] = {}
+        self._proposed: dict[int, dict[str, int]] = {}
+        """Tags that only a machine spoke of, kept apart: they answer to nobody but `Proposals`."""
         self._aliases: dict[tuple[int, str], AliasRow] = {}
         self._direct: dict[int, BitMap64] = {}
         self._review: dict[int, BitMap64] = {}
@@ -51,17 +53,20 @@ class Index:
         """After tags were made, renamed, moved or deleted."""
         with self._lock:
             self.rows = {row.id: row for row in self._store.tags()}
-            self._below = {}
+            self._below, self._proposed = {}, {}
             for row in self.rows.values():
-                self._below.setdefault(row.parent, {})[row.key] = row.id
+                self._side(row).setdefault(row.parent, {})[row.key] = row.id
             self._aliases = {(row.parent, row.key): row for row in self._store.aliases()}
             self._forget()
+
+    def _side(self, row: TagRow) -> dict[int, dict[str, int]]:
+        return self._proposed if row.proposed else self._below
 
     def add_tag(self, row: TagRow) -> None:
         """One new tag: what is known of the others stays."""
         with self._lock:
             self.rows[row.id] = row
-            self._below.setdefault(row.parent, {})[row.key] = row.id
+            self._side(row).setdefault(row.parent, {})[row.key] = row.id
             self.generation += 1
 
     def touch(self, tags: Iterable[int], now: int) -> None:
@@ -115,6 +120,14 @@ class Index:
             found = alias.tag if alias else None
         return TagRef(found, self.rows[found].name) if found is not None and found in self.rows else None
 
+    def proposal(self, tag: int, key: str) -> TagRef | None:
+        """A child that was only proposed."""
+        found = self._proposed.get(tag, {}).get(key)
+        return TagRef(found, self.rows[found].name) if found is not None else None
+
+    def proposals(self, tag: int) -> Iterable[TagRef]:
+        return [TagRef(one, self.rows[one].name) for one in list(self._proposed.get(tag, {}).values())]
+
     def children(self, tag: int) -> Iterable[TagRef]:
         return [TagRef(one, self.rows[one].name) for one in list(self._below.get(tag, {}).values())]
 
@@ -138,10 +151,11 @@ class Index:
         return "/".join(self.names(tag))
 
     def subtree(self, tag: int) -> list[int]:
-        """The tag and all below it, parents first."""
+        """The tag and all below it, proposed ones too, parents first."""
         found = [tag]
         for one in found:
             found += self._below.get(one, {}).values()
+            found += self._proposed.get(one, {}).values()
         return found
 
     def lineage(self, tag: int) -> set[int]:
@@ -215,6 +229,28 @@ class Index:
                 return BitMap64.intersection(*sets)
             case Or(terms):
                 return BitMap64.union(*(self._term(one, direct, recent, search) for one in terms))
+
+
+class Proposals:
+    """The vocabulary as who reviews sees it: what was only proposed is in it too."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+    def root(self, key: str) -> TagRef | None:
+        return self.child(0, key)
+
+    def child(self, tag: int, key: str) -> TagRef | None:
+        return self._index.child(tag, key) or self._index.proposal(tag, key)
+
+    def children(self, tag: int) -> Iterable[TagRef]:
+        return [*self._index.children(tag), *self._index.proposals(tag)]
+
+    def names(self, tag: int) -> tuple[str, ...]:
+        return self._index.names(tag)
+
+    def parent(self, tag: int) -> int:
+        return self._index.parent(tag)
 
 
 def _grouped(pairs: Iterable[tuple[int, int]]) -> dict[int, BitMap64]:

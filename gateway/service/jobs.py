@@ -120,7 +120,7 @@ class JobPart(EdgePart):
             if state is None:
                 continue
             try:
-                tag = ledger.ensure(one.tag)
+                tag = ledger.ensure(one.tag, proposed=state is EdgeState.REVIEW)
             except (InvalidArgument, NameTooLong, AlreadyExists):
                 continue  # A machine's word for a tag that cannot be one is dropped; the file is tagged all the same.
             if tag in repeated:

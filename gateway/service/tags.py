@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from gateway.service.core import Change
 from gateway.service.edges import EdgePart, Ledger
+from gateway.service.index import Proposals
 from gateway.store.base import AliasRow, EdgeRow, TagRow
 from graphfs.errors import AlreadyExists, InvalidArgument, NotEmpty, NotFound
 from graphfs.model import Caller, Edge, EdgeState, Merge, Source, Tag
@@ -92,7 +94,7 @@ class TagPart(EdgePart):
             ledger = Ledger(self, change, why)
             said = {row.tag: row for row in change.tx.edges(file)}
             for edge in edges:
-                tag = ledger.ensure(edge.tag)
+                tag = ledger.ensure(edge.tag, proposed=edge.state != EdgeState.APPLIED)
                 row = EdgeRow(
                     file, tag, edge.state, edge.source, edge.model, edge.prompt, edge.confidence, edge.evidence,
                     edge.at or change.now, edge.actor or self.actor(caller),
@@ -111,23 +113,27 @@ class TagPart(EdgePart):
     def delete_tag(self, caller: Caller, path: str) -> None:
         with self.change(caller) as change:
             row = self.need_tag(path)
-            if len(self.index.subtree(row.id)) > 1:
+            tags = self.index.subtree(row.id)
+            if any(not self.index.rows[tag].proposed for tag in tags[1:]):
                 raise NotEmpty(f"there are tags below {path!r}")
-            said = change.tx.edges_of(row.id)
+            said = [edge for tag in tags for edge in change.tx.edges_of(tag)]
             if any(edge.state == EdgeState.APPLIED and edge.file in self.index.live for edge in said):
                 raise NotEmpty(f"files have the tag {path!r}")
             ledger = Ledger(self, change, f"tag {path} deleted")
-            self._drop(ledger, [row.id], said)
+            self._drop(ledger, tags, said)
             ledger.close()
 
     def drop_tag(self, caller: Caller, path: str, *, why: str = "") -> int:
         with self.change(caller) as change:
             row = self.need_tag(path)
-            tags = self.index.subtree(row.id)
             ledger = Ledger(self, change, why or f"tag {path} removed")
-            self._drop(ledger, tags, [edge for tag in tags for edge in change.tx.edges_of(tag)])
+            self._drop_all(change, ledger, row.id)
             ledger.close()
             return ledger.batch
+
+    def _drop_all(self, change: Change, ledger: Ledger, tag: int) -> None:
+        tags = self.index.subtree(tag)
+        self._drop(ledger, tags, [edge for one in tags for edge in change.tx.edges_of(one)])
 
     def _drop(self, ledger: Ledger, tags: Sequence[int], said: Sequence[EdgeRow]) -> None:
         for edge in said:
@@ -155,6 +161,10 @@ class TagPart(EdgePart):
                 alias = AliasRow(parent, key, there.name, row.id)
                 change.tx.delete_alias(parent, key)
                 ledger.note("alias", 0, row.id, msgspec.json.encode(alias).decode(), "null")
+            proposal = self.index.proposal(parent, key)
+            if proposal is not None:
+                # What a machine proposed under this name is answered by the name being taken.
+                self._drop_all(change, ledger, proposal.id)
             ledger.tag(row, TagRow(row.id, parent, name, key, change.now))
             ledger.close()
         return self.tag_record(caller, self.index.rows[row.id])
@@ -206,9 +216,10 @@ class TagPart(EdgePart):
     def _pairs(self, source: int, target: int) -> list[tuple[int, int]]:
         """Tags that become one: the two, and their children of equal name, down the trees; parents first."""
         pairs = [(source, target)]
+        everything = Proposals(self.index)
         for one, other in pairs:
-            for ref in self.index.children(one):
-                twin = self.index.child(other, fold(ref.name))
+            for ref in everything.children(one):
+                twin = everything.child(other, fold(ref.name))
                 if twin is not None and twin.id not in self.index.subtree(source):
                     pairs.append((ref.id, twin.id))
         return pairs

@@ -7,14 +7,16 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 from pyroaring import BitMap64
 
+from gateway.service.index import Proposals
 from gateway.service.tags import TagPart
 from graphfs.errors import NotFound, NotSupported
 from graphfs.model import SUPER_ROOT, Caller, Facet, Node, View, ViewEntry
 from graphfs.names import derived_name, display_names, fold, parse_derived
 from graphfs.query.ast import And, Not, Or, Query, Recent, Review, Tag, Term
 from graphfs.query.facets import Limits, narrowing
-from graphfs.query.parser import Path, expression, named, parse
+from graphfs.query.parser import Operator, Path, expression, named, parse
 from graphfs.query.text import parse_text
+from graphfs.query.vocabulary import Vocabulary
 
 _REMEMBERED = 256
 
@@ -85,7 +87,7 @@ class ViewPart(TagPart):
         known = self._answers.get(key)
         if known is not None:
             return known
-        path = parse(components, self.index)
+        path = parse(components, self.vocabulary(components))
         files = self.seen(caller, self.matching(path.query)) if components else BitMap64()
         found = Answer(path, files)
         if not _moving(path.query.term):
@@ -93,6 +95,10 @@ class ViewPart(TagPart):
             if len(self._answers) > _REMEMBERED:
                 self._answers.popitem(last=False)
         return found
+
+    def vocabulary(self, components: Sequence[str]) -> Vocabulary:
+        """The tags that a path may name: those only proposed where it is about review."""
+        return Proposals(self.index) if Operator.REVIEW in components else self.index
 
     def view(self, caller: Caller, path: Sequence[str]) -> View:
         return self._view(caller, self.answer(caller, path))
@@ -114,13 +120,14 @@ class ViewPart(TagPart):
 
     def view_entry(self, caller: Caller, path: Sequence[str], name: str) -> View | Node:
         answer = self.answer(caller, path)
-        if named(answer.path, name, self.index) is not None:
+        vocabulary = self.vocabulary((*path, name))
+        if named(answer.path, name, vocabulary) is not None:
             return self.view(caller, (*path, name))
         if answer.path.lists_files:
             node = self._file_called(answer, name)
             if node is not None:
                 return node
-        if expression(answer.path, name, self.index) is not None:
+        if expression(answer.path, name, vocabulary) is not None:
             return self.view(caller, (*path, name))
         raise NotFound(name)
 
@@ -176,7 +183,7 @@ class ViewPart(TagPart):
         changed = max((self.index.changed(tag) for tag in answer.path.named), default=0)
         return [
             Facet(one.tag.name, one.files, one.child, one.tag.id, max(changed, self.index.changed(one.tag.id)))
-            for one in narrowing(answer.path, size, self.index, count, limits)
+            for one in narrowing(answer.path, size, self.vocabulary(path), count, limits)
         ]
 
     def find(self, caller: Caller, query: str, after: int = 0, limit: int = 0) -> list[ViewEntry]:

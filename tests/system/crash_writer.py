@@ -1,6 +1,8 @@
-"""A process that writes to a mounted drive in all the ways that programs do, and notes outside the drive what was acknowledged.
+"""A process that writes to a mounted drive in all the ways that programs do, and notes outside the drive what was
+acknowledged.
 
-Run as a program: `crash_writer.py FILES NOTES SEED`. It ends when the drive is gone. What each file may hold afterwards is
+Run as a program: `crash_writer.py FILES NOTES SEED`. It ends when the drive is gone. What each file may hold
+afterwards is
 told by `tests.system.test_crash`. Every version of a file has bytes of its own (`content`), so a mix of two is seen.
 """
 
@@ -15,7 +17,8 @@ NAMES = 12
 
 
 def content(name: str, version: int) -> bytes:
-    """The bytes of a version: as long as chance (seeded by both) says, from nothing to 300 KiB, each line of it marked."""
+    """The bytes of a version: as long as chance (seeded by both) says, from nothing to 300 KiB, each line of it
+    marked."""
     size = random.Random(f"{name}:{version}").choice((0, 1, 100, 4096, 20_000, 70_000, 300_000))
     line = f"{name} version {version:06d} ".encode()
     return (line * (size // len(line) + 1))[:size]

@@ -29,9 +29,8 @@ class GraphReader:
         raise NotImplementedError
 
     def tags(self) -> list[TagRow]:
-        return [
-            TagRow(*row) for row in self.query("SELECT id, parent, name, key, changed FROM tag ORDER BY parent, key")
-        ]
+        rows = self.query("SELECT id, parent, name, key, changed, proposed FROM tag ORDER BY parent, key")
+        return [TagRow(tag, parent, name, key, when, bool(flag)) for tag, parent, name, key, when, flag in rows]
 
     def aliases(self) -> list[AliasRow]:
         return [AliasRow(*row) for row in self.query("SELECT parent, key, name, tag FROM alias ORDER BY parent, key")]
@@ -90,17 +89,20 @@ class GraphWriter(GraphReader):
 
     db: sqlite3.Connection
 
-    def add_tag(self, parent: int, name: str, key: str, now: int) -> int:
+    def add_tag(self, parent: int, name: str, key: str, now: int, *, proposed: bool = False) -> int:
         done = self.db.execute(
-            "INSERT INTO tag(parent, name, key, changed) VALUES(?, ?, ?, ?)", (parent, name, key, now)
+            "INSERT INTO tag(parent, name, key, changed, proposed) VALUES(?, ?, ?, ?, ?)",
+            (parent, name, key, now, proposed),
         )
         return int(done.lastrowid or 0)
 
     def put_tag(self, row: TagRow) -> None:
         self.db.execute(
-            "INSERT INTO tag(id, parent, name, key, changed) VALUES(?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET"
-            " parent = excluded.parent, name = excluded.name, key = excluded.key, changed = excluded.changed",
-            (row.id, row.parent, row.name, row.key, row.changed),
+            "INSERT INTO tag(id, parent, name, key, changed, proposed) VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO"
+            " UPDATE SET"
+            " parent = excluded.parent, name = excluded.name, key = excluded.key, changed = excluded.changed,"
+            " proposed = excluded.proposed",
+            (row.id, row.parent, row.name, row.key, row.changed, row.proposed),
         )
 
     def delete_tag(self, tag: int) -> None:

@@ -43,10 +43,12 @@ CREATE TABLE blob(id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, data BLOB
 CREATE TABLE xattr(node INTEGER NOT NULL, name BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY(node, name)) WITHOUT
 ROWID;
 
--- A tag. `key` is the folded name, unique among siblings together with the aliases.
+-- A tag. `key` is the folded name, unique among siblings together with the aliases. `proposed`: only a machine has
+-- spoken
+-- of it, and no file has it.
 CREATE TABLE tag(
   id INTEGER PRIMARY KEY AUTOINCREMENT, parent INTEGER NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL,
-  changed INTEGER NOT NULL, UNIQUE(parent, key));
+  changed INTEGER NOT NULL, proposed INTEGER NOT NULL, UNIQUE(parent, key));
 CREATE TABLE alias(
   parent INTEGER NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL, tag INTEGER NOT NULL, PRIMARY KEY(parent, key))
   WITHOUT ROWID;

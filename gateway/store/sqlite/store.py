@@ -119,7 +119,8 @@ class SqliteStore(RecordReader, GraphReader, QueueReader):
         row = self.database.scan(
             "SELECT (SELECT count(*) FROM node WHERE live = 1 AND file IS NOT NULL),"
             " (SELECT count(*) FROM node WHERE live = 1 AND mode & 61440 = 16384),"
-            " (SELECT ifnull(sum(size), 0) FROM node WHERE live = 1 AND file IS NOT NULL), (SELECT count(*) FROM tag),"
+            " (SELECT ifnull(sum(size), 0) FROM node WHERE live = 1 AND file IS NOT NULL), (SELECT count(*) FROM tag"
+            " WHERE proposed = 0),"
             " (SELECT count(*) FROM edge WHERE state = 'applied'), (SELECT count(*) FROM edge WHERE state = 'review'),"
             " (SELECT count(*) FROM trash)"
         )[0]
