@@ -1,5 +1,6 @@
 """Fixtures of the desktop tests: one drive and one session for a module, on a disk of its own in the eyes of GIO."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,3 +37,9 @@ def screen(drive: HomeDrive) -> Iterator[Session]:
     """A session with a display, a window manager, eyes and hands."""
     with desktop(drive.folder, drive.folder.parent / "session") as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go."""
+    return Path(os.environ.get("SCREENSHOTS") or tmp_path_factory.mktemp("screenshots")).absolute()

@@ -5,6 +5,7 @@ Real programs only. It knows nothing of GraphFS, and ends whatever was started i
 
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -27,6 +28,7 @@ PACKAGES = {
     "import": "imagemagick",
     "nautilus": "nautilus",
     "setfattr": "attr",
+    "tesseract": "tesseract-ocr",
     "thunar": "thunar",
     "xdotool": "xdotool",
     "xfwm4": "xfwm4",
@@ -49,6 +51,11 @@ class Box(NamedTuple):
     @property
     def middle(self) -> tuple[int, int]:
         return self.x + self.width // 2, self.y + self.height // 2
+
+
+def matches(word: str, spoken: str) -> bool:
+    """Whether a word was read, but for case and for the marks that are often misread around it."""
+    return re.sub(r"[^\w+]", "", word).casefold() == re.sub(r"[^\w+]", "", spoken).casefold()
 
 
 def require(*programs: str) -> None:
@@ -94,6 +101,20 @@ class Session:
         self._started.append(process)
         return process
 
+    @contextmanager
+    def window(self, *command: str | Path) -> Iterator[None]:
+        """A program with a window; closed at the end."""
+        process = self.start(*map(str, command))
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+
     def end(self) -> None:
         """Ends all that was started here, and all that it started: its bus starts programs that only their
         environment tells."""
@@ -134,9 +155,39 @@ class Session:
         """Waits until no such widget is shown."""
         until(lambda: self.look(name=name, **wanted) is None, f"{name!r} leaves the screen {wanted}")
 
+    def read(self, text: str, **where: int) -> Box | None:
+        """Where these words stand on the screen, by reading its picture: for toolkits that do not tell. The first
+        place in reading order, with its left edge at least `after` and its upper edge from `below` to `above`."""
+        picture = self.home / "screen.png"
+        self.run("import", "-window", "root", "-colorspace", "Gray", "-resize", "200%", str(picture))
+        table = self.run("tesseract", str(picture), "-", "--psm", "11", "tsv")
+        words = [line.split("\t") for line in table.splitlines()[1:]]
+        seen = [(word[11], Box(*(int(number) // 2 for number in word[6:10]))) for word in words if word[11].strip()]
+        wanted = text.split()
+        found = []
+        for first in range(len(seen) - len(wanted) + 1):
+            run = seen[first : first + len(wanted)]
+            box = run[0][1]
+            alike = all(matches(word, spoken) for word, (spoken, _) in zip(wanted, run, strict=True))
+            if alike and box.x >= where.get("after", 0) and where.get("below", 0) <= box.y <= where.get("above", box.y):
+                found.append(Box(box.x, box.y, run[-1][1].x + run[-1][1].width - box.x, box.height))
+        return min(found, key=lambda box: (box.y // 20, box.x), default=None)
+
+    def spot(self, text: str, **where: int) -> Box:
+        """Waits for words to stand still on the screen."""
+        seen: list[Box | None] = [None]
+
+        def still() -> bool:
+            before, seen[0] = seen[0], self.read(text, **where)
+            return before is not None and before == seen[0]
+
+        until(still, f"{text!r} to be read on the screen {where}")
+        assert seen[0] is not None
+        return seen[0]
+
     def screenshot(self, path: Path) -> None:
-        """The whole screen, in few colours: the files are part of the documentation."""
-        self.run("import", "-window", "root", "-dither", "None", "-colors", "128", f"PNG8:{path}")
+        """The screen without what is empty at its borders, in few colours: these pictures are documentation."""
+        self.run("import", "-window", "root", "-trim", "+repage", "-dither", "None", "-colors", "128", f"PNG8:{path}")
 
     # -- hands --------------------------------------------------------------------------------------------------------
 
@@ -250,6 +301,10 @@ def desktop(home: Path, runtime: Path, size: Sequence[int] = (1000, 600)) -> Ite
         assert server.stdout is not None
         made.display = f":{server.stdout.readline().strip()}"
         made.environment |= {"DISPLAY": made.display, "GDK_BACKEND": "x11", "GTK_MODULES": "gail:atk-bridge"}
-        made.environment |= {"NO_AT_BRIDGE": "0", "XDG_SESSION_TYPE": "x11", "LIBGL_ALWAYS_SOFTWARE": "1"}
+        made.environment |= {"NO_AT_BRIDGE": "0", "XDG_SESSION_TYPE": "x11", "GSK_RENDERER": "cairo"}
+        made.environment["OMP_THREAD_LIMIT"] = "1"  # the reader of the screen leaves a core to what it reads
+        (home / ".config" / "gtk-4.0").mkdir(parents=True)
+        # A spinner drawn without a graphics card leaves its program no time to load what it spins for.
+        (home / ".config" / "gtk-4.0" / "settings.ini").write_text("[Settings]\ngtk-enable-animations=0\n")
         made.start("xfwm4", "--compositor=off")
         yield made

@@ -4,15 +4,12 @@
 """
 
 import os
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.desktop.drive import HomeDrive
-from tests.desktop.session import SECONDS, Session, require, until
+from tests.desktop.session import Session, require, until
 
 pytestmark = pytest.mark.slow
 
@@ -28,12 +25,6 @@ RIGHT = 570
 """Where the right pane begins, in pixels."""
 
 
-@pytest.fixture(scope="module")
-def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where screenshots go."""
-    return Path(os.environ.get("SCREENSHOTS") or tmp_path_factory.mktemp("screenshots")).absolute()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _settings(drive: HomeDrive) -> None:
     """What somebody has chosen in Thunar's menus: a list of names and sizes, and two panes."""
@@ -45,21 +36,6 @@ def _settings(drive: HomeDrive) -> None:
     (folder / "thunar.xml").write_text(text.format("\n".join(lines)))
 
 
-@contextmanager
-def thunar(screen: Session, place: Path | str) -> Iterator[None]:
-    """A window that shows a place, twice; closed at the end."""
-    window = screen.start("thunar", str(place))
-    try:
-        yield
-    finally:
-        window.terminate()
-        try:
-            window.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            window.kill()
-            raise
-
-
 def enter(screen: Session, *names: str, after: int = 0) -> None:
     """Opens folder after folder by double clicks; a pane is told by where it begins."""
     for name in names:
@@ -69,7 +45,7 @@ def enter(screen: Session, *names: str, after: int = 0) -> None:
 def test_a_drag_on_a_tag_tags_the_file_and_leaves_it_where_it_is(
     screen: Session, drive: HomeDrive, shots: Path
 ) -> None:
-    with thunar(screen, drive.drive):
+    with screen.window("thunar", drive.drive):
         enter(screen, "tags", after=RIGHT)
         screen.find("to do", after=RIGHT)
         enter(screen, "files", "Travel")
@@ -89,7 +65,7 @@ def test_a_drag_on_a_tag_tags_the_file_and_leaves_it_where_it_is(
 def test_a_deleted_entry_is_untagged_and_the_trash_brings_the_tag_back(
     screen: Session, drive: HomeDrive, shots: Path
 ) -> None:
-    with thunar(screen, drive.tags):
+    with screen.window("thunar", drive.tags):
         enter(screen, "travel", after=RIGHT)
         entry = screen.find("Old town.jpg", after=RIGHT)
         screen.find("travel")
@@ -111,7 +87,7 @@ def test_a_deleted_entry_is_untagged_and_the_trash_brings_the_tag_back(
 
 
 def test_a_deleted_tag_comes_back_with_its_files(screen: Session, drive: HomeDrive) -> None:
-    with thunar(screen, drive.tags):
+    with screen.window("thunar", drive.tags):
         screen.click(screen.find("year", role="table cell"))
         screen.key("Delete")
         until(lambda: "year" not in os.listdir(drive.tags), "the tag is gone")
@@ -125,7 +101,7 @@ def test_a_deleted_tag_comes_back_with_its_files(screen: Session, drive: HomeDri
 
 
 def test_a_new_folder_in_tags_is_a_tag(screen: Session, drive: HomeDrive) -> None:
-    with thunar(screen, drive.tags):
+    with screen.window("thunar", drive.tags):
         screen.click(screen.find("home", role="table cell"))
         screen.key("ctrl+shift+n")
         screen.find("Cancel", role="push button")
