@@ -105,6 +105,8 @@ class Core:
         self._folder_paths: dict[int, str] = {}
         # Where nodes were before a rename within their folder: how a save by backup and rewrite is recognised.
         self._renamed: OrderedDict[int, Origin] = OrderedDict()
+        # Names that were moved to a backup's name: the node and the time.
+        self._backups: dict[tuple[int, str], tuple[int, int]] = {}
 
     @contextmanager
     def change(self, caller: Caller, *, draft: bool = False) -> Iterator[Change]:

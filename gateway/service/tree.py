@@ -38,6 +38,11 @@ def changed(node: Node, **values: int) -> Node:
     return Node(**(fields | values))
 
 
+def backup_names(name: str) -> tuple[str, ...]:
+    """What editors call the old content that they keep beside a file."""
+    return f"{name}~", f"{name}.bak", f".{name}~", f"{name}.orig"
+
+
 class TreePart(Core):
     """Implements `graphfs.api.Tree` and `Xattrs`."""
 
@@ -104,6 +109,8 @@ class TreePart(Core):
             if regular and live:
                 tx.queue(node.file, change.now + int(self.settings.settle * 1e9))
                 change.live(node.file, True)
+                if self._saved_beside(change, node, folder, name):
+                    node = self.need(tx.node(node.id))
                 if tags:
                     self.give_tags(change, node.file, tags, f"created as {shown(name)}")
                     node = self.need(tx.node(node.id))
@@ -303,6 +310,8 @@ class TreePart(Core):
             tx.touch(folder, now, -int(lost_folder))
             if node.file:
                 self._remember_origin(node.id, Origin(folder, name, now))
+                if new_name in backup_names(name):
+                    self._backups[folder, name] = (node.id, now)
         else:
             tx.touch(folder, now, -int(is_folder))
             tx.touch(new_folder, now, int(is_folder) - int(lost_folder))
@@ -310,7 +319,25 @@ class TreePart(Core):
             self._folder_paths.clear()
         if folder != new_folder:
             self.relive(change, node.id)
+        if node.file and target is None:
+            self._saved_beside(change, node, new_folder, new_name)
         change.tell(EventKind.NODE, node.id)
+
+    def _saved_beside(self, change: Change, new: Node, folder: int, name: str) -> bool:
+        """A name that was just moved to a backup's name is taken by a new file: that is the same file, saved by an
+        editor
+        that keeps the backup; the backup is the new one."""
+        if not self._backups:
+            return False
+        kept, when = self._backups.pop((folder, name), (0, 0))
+        if change.now - when > _REWRITE_WINDOW or kept == new.id:
+            return False
+        old = change.tx.node(kept)
+        if old is None or not old.file or old.file not in self.index.live:
+            return False
+        self._renamed.pop(kept, None)
+        self.hand_over(change, old, new)
+        return True
 
     def _remember_origin(self, node: int, origin: Origin) -> None:
         """Kept in memory: an editor saves within seconds."""
@@ -318,6 +345,8 @@ class TreePart(Core):
         self._renamed.move_to_end(node)
         if len(self._renamed) > _ORIGINS:
             self._renamed.popitem(last=False)
+        if len(self._backups) > _ORIGINS:
+            self._backups.clear()
 
     def _make_way(self, change: Change, node: Node, target: Node, folder: int, name: str) -> None:
         """Takes the name away from what a rename replaces."""
