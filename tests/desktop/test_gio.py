@@ -7,6 +7,7 @@ import os
 import re
 import select
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,6 +15,9 @@ import pytest
 
 from tests.desktop.drive import TAGS, HomeDrive
 from tests.desktop.session import PYTHON, Session, until
+
+Gio = Callable[..., str]
+"""Runs `gio` with any number of words."""
 
 SAVE = """
 import sys
@@ -38,7 +42,7 @@ for path in sys.argv[1:]:
 
 
 @pytest.fixture
-def gio(bus: Session, drive: HomeDrive):  # type: ignore[no-untyped-def]  # a function of any number of words
+def gio(bus: Session, drive: HomeDrive) -> Gio:
     """`gio WORD...` in the root of the drive; paths may be relative to it."""
     return lambda *words, **options: bus.run("gio", *map(str, words), cwd=drive.drive, **options)
 
@@ -64,14 +68,14 @@ def names(folder: Path) -> set[str]:
     return set(os.listdir(folder))
 
 
-def test_the_drive_is_a_place_with_a_trash(bus: Session, drive: HomeDrive, gio) -> None:  # type: ignore[no-untyped-def]
+def test_the_drive_is_a_place_with_a_trash(bus: Session, drive: HomeDrive, gio: Gio) -> None:
     assert "GraphFS" in gio("mount", "--list")
     assert "filesystem::type: fuse" in gio("info", "--filesystem", "tags")
     for path in ("files/Travel", "tags/travel", "tags/travel/Old town.jpg", "files/Travel/Old town.jpg"):
         assert "access::can-trash: TRUE" in gio("info", path), path
 
 
-def test_listing(bus: Session, drive: HomeDrive, gio) -> None:  # type: ignore[no-untyped-def]
+def test_listing(bus: Session, drive: HomeDrive, gio: Gio) -> None:
     assert {"travel", "year", "home", "to do"} <= set(gio("list", "tags").splitlines())
     assert gio("list", "tags/year/2024").splitlines() == ["Budget 2024.csv"]
     assert "Budget 2024.csv" in gio("tree", "tags/year")
@@ -90,7 +94,7 @@ def test_probes_create_nothing(bus: Session, drive: HomeDrive) -> None:
     assert [(names(folder), folder.stat().st_mtime_ns) for folder in folders] == before
 
 
-def test_moving_on_a_tag_tags(bus: Session, drive: HomeDrive, gio) -> None:  # type: ignore[no-untyped-def]
+def test_moving_on_a_tag_tags(bus: Session, drive: HomeDrive, gio: Gio) -> None:
     gio("move", "files/Home/Bread recipe.md", "tags/home/")
     assert drive.tags_of("Home/Bread recipe.md") == {"home"}
     assert "Bread recipe.md" in names(drive.files / "Home")
@@ -102,7 +106,7 @@ def test_moving_on_a_tag_tags(bus: Session, drive: HomeDrive, gio) -> None:  # t
     assert "Bread recipe.md" not in names(drive.files / "Home")
 
 
-def test_copying_into_a_tag_makes_a_tagged_file(bus: Session, drive: HomeDrive, gio) -> None:  # type: ignore[no-untyped-def]
+def test_copying_into_a_tag_makes_a_tagged_file(bus: Session, drive: HomeDrive, gio: Gio) -> None:
     (drive.folder / "note.txt").write_text("from outside")
     gio("copy", drive.folder / "note.txt", "tags/year/2024/")
     assert (drive.files / "Inbox/note.txt").read_text() == "from outside"
@@ -110,7 +114,7 @@ def test_copying_into_a_tag_makes_a_tagged_file(bus: Session, drive: HomeDrive, 
     assert "note.txt" in names(drive.tags / "year/2024")
 
 
-def test_moving_into_a_tag_from_outside(bus: Session, drive: HomeDrive, gio) -> None:  # type: ignore[no-untyped-def]
+def test_moving_into_a_tag_from_outside(bus: Session, drive: HomeDrive, gio: Gio) -> None:
     (drive.folder / "scan.txt").write_text("a scan")
     gio("move", drive.folder / "scan.txt", "tags/home/")
     assert not (drive.folder / "scan.txt").exists()
@@ -118,7 +122,7 @@ def test_moving_into_a_tag_from_outside(bus: Session, drive: HomeDrive, gio) -> 
     assert drive.tags_of("Inbox/scan.txt") == {"home"}
 
 
-def test_copying_out_gives_real_files(bus: Session, drive: HomeDrive, gio) -> None:  # type: ignore[no-untyped-def]
+def test_copying_out_gives_real_files(bus: Session, drive: HomeDrive, gio: Gio) -> None:
     out = drive.folder / "stick"
     out.mkdir()
     for name in sorted(names(drive.tags / "travel")):
@@ -128,7 +132,7 @@ def test_copying_out_gives_real_files(bus: Session, drive: HomeDrive, gio) -> No
     assert {Path(path).name for path in TAGS["travel"]} <= names(out)
 
 
-def test_tags_are_made_renamed_and_nested(bus: Session, drive: HomeDrive, gio) -> None:  # type: ignore[no-untyped-def]
+def test_tags_are_made_renamed_and_nested(bus: Session, drive: HomeDrive, gio: Gio) -> None:
     gio("mkdir", "tags/clubs")
     gio("mkdir", "tags/clubs/chess")
     gio("move", "files/Home/Garden plan.md", "tags/clubs/chess/")
@@ -149,7 +153,7 @@ def test_tags_are_made_renamed_and_nested(bus: Session, drive: HomeDrive, gio) -
     assert "clubs" not in names(drive.tags)
 
 
-def test_the_attribute_that_desktops_use_for_tags(bus: Session, drive: HomeDrive, gio) -> None:  # type: ignore[no-untyped-def]
+def test_the_attribute_that_desktops_use_for_tags(bus: Session, drive: HomeDrive, gio: Gio) -> None:
     gio("set", "--type=string", "files/Travel/Reading list.txt", "xattr::xdg.tags", "to do,books")
     assert drive.tags_of("Travel/Reading list.txt") == {"to do", "books"}
     assert names(drive.tags / "books") == {"Reading list.txt"}
@@ -160,7 +164,7 @@ def test_the_attribute_that_desktops_use_for_tags(bus: Session, drive: HomeDrive
 
 
 @pytest.mark.parametrize("restored", ["by the trash", "by moving"])
-def test_a_trashed_entry_is_untagged_until_restored(bus: Session, drive: HomeDrive, gio, restored: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_trashed_entry_is_untagged_until_restored(bus: Session, drive: HomeDrive, gio: Gio, restored: str) -> None:
     entry, file = drive.tags / "year/2023/Lisbon harbour.jpg", drive.files / "Travel/Lisbon harbour.jpg"
     before = file.read_bytes()
     gio("trash", entry)
@@ -178,7 +182,7 @@ def test_a_trashed_entry_is_untagged_until_restored(bus: Session, drive: HomeDri
     assert names(drive.files / "Travel") >= {"Lisbon harbour.jpg"}
 
 
-def test_a_trashed_tag_comes_back_with_its_files(bus: Session, drive: HomeDrive, gio) -> None:  # type: ignore[no-untyped-def]
+def test_a_trashed_tag_comes_back_with_its_files(bus: Session, drive: HomeDrive, gio: Gio) -> None:
     files = {path: drive.tags_of(path) for path in (*TAGS["travel"], *TAGS["year/2024"])}
     gio("trash", "tags/travel")
     assert "travel" not in names(drive.tags)
@@ -188,7 +192,7 @@ def test_a_trashed_tag_comes_back_with_its_files(bus: Session, drive: HomeDrive,
     assert {Path(path).name for path in TAGS["travel"]} <= names(drive.tags / "travel")
 
 
-def test_a_trashed_file_comes_back_with_its_tags(bus: Session, drive: HomeDrive, gio) -> None:  # type: ignore[no-untyped-def]
+def test_a_trashed_file_comes_back_with_its_tags(bus: Session, drive: HomeDrive, gio: Gio) -> None:
     file = drive.files / "Money/Rent receipt.pdf"
     before = file.read_bytes(), os.getxattr(file, "user.graphfs.id")
     gio("trash", file)
@@ -200,7 +204,7 @@ def test_a_trashed_file_comes_back_with_its_tags(bus: Session, drive: HomeDrive,
     assert "Rent receipt.pdf" in names(drive.tags / "home")
 
 
-def test_a_trashed_folder_comes_back(bus: Session, drive: HomeDrive, gio) -> None:  # type: ignore[no-untyped-def]
+def test_a_trashed_folder_comes_back(bus: Session, drive: HomeDrive, gio: Gio) -> None:
     folder = drive.files / "Paper"
     folder.mkdir()
     (folder / "kept.txt").write_text("kept")
@@ -212,7 +216,7 @@ def test_a_trashed_folder_comes_back(bus: Session, drive: HomeDrive, gio) -> Non
     assert drive.tags_of("Paper/kept.txt") == {"to do"}
 
 
-def test_emptying_the_trash_keeps_untagged_files(bus: Session, drive: HomeDrive, gio) -> None:  # type: ignore[no-untyped-def]
+def test_emptying_the_trash_keeps_untagged_files(bus: Session, drive: HomeDrive, gio: Gio) -> None:
     gio("trash", "tags/home/Kitchen.png")
     in_trash(bus, drive.tags / "home/Kitchen.png")
     gio("trash", "--empty")
@@ -252,7 +256,7 @@ def test_where_nothing_can_be_put_no_backup_is_made_and_nothing_is_lost(bus: Ses
     assert file.read_text() == "old"
 
 
-def test_a_tag_over_a_question_is_refused(bus: Session, drive: HomeDrive, gio) -> None:  # type: ignore[no-untyped-def]
+def test_a_tag_over_a_question_is_refused(bus: Session, drive: HomeDrive, gio: Gio) -> None:
     """`tags/travel/home` is a question already (travel and home), so GIO will not move a tag there."""
     before = [drive.tags_of(path) for paths in TAGS.values() for path in paths]
     assert "over directory" in gio("move", "tags/home", "tags/travel/home", status=1)
@@ -303,7 +307,7 @@ def _readable(process: "subprocess.Popen[str]") -> bool:
     return bool(select.select([process.stdout], [], [], 0.2)[0])
 
 
-def test_names_of_any_kind_go_through_addresses(bus: Session, drive: HomeDrive, gio) -> None:  # type: ignore[no-untyped-def]
+def test_names_of_any_kind_go_through_addresses(bus: Session, drive: HomeDrive, gio: Gio) -> None:
     name = '50% "off" #1 – Grüße 猫\'s.txt'
     (drive.files / name).write_text("odd")
     address = "file://" + quote(str(drive.files / name))
