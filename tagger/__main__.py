@@ -35,6 +35,8 @@ from tagger.suggest.offline import Offline
 from tagger.suggest.subject import Wishes
 from tagger.worker import Worker, run_threads
 
+_BEHIND = 10
+"""How much a tagger beside a mount stands back: people who copy files do not wait for it."""
 _log = logging.getLogger("tagger")
 _GRACE = 5.0
 
@@ -70,6 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"tagger: {error}\n")
         return 1
     if given.parent_pid:
+        os.nice(_BEHIND)
         threading.Thread(target=_watch_parent, args=(given.parent_pid, stop), name="parent", daemon=True).start()
     with contextlib.ExitStack() as stack:
         stack.callback(_close, drive)

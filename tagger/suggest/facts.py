@@ -140,14 +140,19 @@ def is_person(author: str) -> bool:
 
 
 def folder_tags(path: str) -> list[Suggestion | None]:
-    """The names of the folders it lies in, as their owner wrote them: the first one, and the last two."""
+    """The names of the folders it lies in, as their owner wrote them: the first one, and the last two.
+
+    The upper two are how people sort their things, so they are sure. Deeper ones are often a program's (a source tree has
+    hundreds): a person decides.
+    """
     folders = [part for part in path.split("/")[1:-1] if not part.startswith(".")]
     wanted = dict.fromkeys([*folders[:1], *folders[-2:]])
     found: list[Suggestion | None] = []
     for folder in wanted:
         name = folder_name(folder)
         if name:
-            found.append(_rule(name, 0.8, f"in the folder {folder.encode('utf-8', 'replace').decode()!r}"))
+            sure = 0.8 if folder in folders[:2] else 0.6
+            found.append(_rule(name, sure, f"in the folder {folder.encode('utf-8', 'replace').decode()!r}"))
     return found
 
 
