@@ -76,6 +76,8 @@ class Pipeline:
         self._offline, self._large = offline, large
         self._defaults, self._max_bytes = defaults, max_bytes
         self._lock = threading.Lock()
+        self._forgotten = 0
+        """How often the rules were forgotten."""
         self._folders: dict[str, _Folder] = {}
         self._names: set[str] = set()
         self._rule_files: set[int] = set()
@@ -83,6 +85,8 @@ class Pipeline:
 
     def process(self, job: Job, desk: "Desk") -> Outcome:
         """The outcome of one attempt. ModelUnavailable when a model is away; DriveError when the drive is."""
+        if job.path.rpartition("/")[2] == rules.NAME:
+            self._forget_rules()
         if is_excluded(job.path):
             return Outcome(JobState.EXCLUDED, error="a program's own file, or not in files/")
         found = self.rules_of(job.path)
@@ -130,6 +134,7 @@ class Pipeline:
 
     def _forget_rules(self) -> None:
         with self._lock:
+            self._forgotten += 1
             self._folders.clear()
             self._names.clear()
             self._rule_files.clear()
@@ -137,7 +142,7 @@ class Pipeline:
     def _folder(self, path: str) -> "_Folder | None":
         """A folder of the drive with its rules, those of the folders above it among them; None when it is gone."""
         with self._lock:
-            known = self._folders.get(path)
+            known, forgotten = self._folders.get(path), self._forgotten
         if known is not None and time.monotonic() - known.at < _RULES_FRESH:
             return known
         above, _, name = path.rpartition("/")
@@ -156,7 +161,8 @@ class Pipeline:
         with self._lock:
             if len(self._folders) >= _RULES_KEPT:
                 self._folders.clear()
-            self._folders[path] = found
+            if forgotten == self._forgotten:  # else it was read before what changed meanwhile
+                self._folders[path] = found
             self._names.add(name)
         return found
 

@@ -9,6 +9,7 @@ and no more: it is not a runtime for anything else. Figures are in docs/decision
 import contextlib
 import os
 import select
+import threading
 import types
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
@@ -52,6 +53,7 @@ class Loop:
         self._leaving: Task | None = None
         """The task that waits for all others to end."""
         self._closing = False
+        self._ringing = threading.Lock()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll = select.poll()
         self._poll.register(self._bell, select.POLLIN)
@@ -82,7 +84,9 @@ class Loop:
             if self._leaving is not None and self._tasks == {self._leaving}:
                 self._ready.append(self._leaving)
         self._threads.shutdown()
-        os.close(self._bell)
+        with self._ringing:
+            os.close(self._bell)
+            self._bell = -1
         if failure is not None:
             raise failure
 
@@ -97,7 +101,7 @@ class Loop:
     def stop(self) -> None:
         """Ends the waiting for the kernel; what it asked already is answered. From any thread."""
         self._closing = True
-        os.eventfd_write(self._bell, 1)
+        self._ring()
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], name: str) -> None:
         """Starts a task at the next turn."""
@@ -107,7 +111,13 @@ class Loop:
 
     def _wake(self, task: Task) -> None:
         self._ready.append(task)
-        os.eventfd_write(self._bell, 1)
+        self._ring()
+
+    def _ring(self) -> None:
+        """Wakes the loop, unless it has ended: its descriptor may be somebody else's by then."""
+        with self._ringing:
+            if self._bell >= 0:
+                os.eventfd_write(self._bell, 1)
 
     def _poll_bell(self) -> None:
         """Waits for a thread to make a task ready: no task waits for the kernel now."""

@@ -61,6 +61,7 @@ def prepare_mount_point(path: Path) -> Path:
     Busy, NotEmpty, NotAFolder, AccessDenied."""
     place = Path(os.path.realpath(path))
     try:
+        os.statvfs(place)  # asks whoever serves it; stat may be answered by what the kernel remembers of a dead one
         found = place.stat()
     except FileNotFoundError:
         return _made(place)

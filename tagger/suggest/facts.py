@@ -142,7 +142,8 @@ def is_person(author: str) -> bool:
 def folder_tags(path: str) -> list[Suggestion | None]:
     """The names of the folders it lies in, as their owner wrote them: the first one, and the last two.
 
-    The upper two are how people sort their things, so they are sure. Deeper ones are often a program's (a source tree has
+    The upper two are how people sort their things, so they are sure. Deeper ones are often a program's (a source
+    tree has
     hundreds): a person decides.
     """
     folders = [part for part in path.split("/")[1:-1] if not part.startswith(".")]
