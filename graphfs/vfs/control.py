@@ -31,7 +31,7 @@ HELP_TEXT = """\
 This is a GraphFS drive.
 
 files/    Your files, in ordinary folders.
-tags/     The same files by their tags. Nesting is AND: tags/work/2024/ shows what has both.
+tags/     The same files by their tags. Nesting is AND: tags/garden/2024/ shows what has both.
           a,b is OR. -a or +not/a is NOT. year/2020..2024 is a range.
           +direct counts only tags given to the file itself. +untagged, +recent and +all are at the top.
 
