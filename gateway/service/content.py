@@ -117,16 +117,32 @@ class ContentPart(Core):
                     small.add(patch.digest)
                 elif patch.digest and tx.has_blob(patch.digest):
                     small.add(patch.digest)
-            old = Layout(base, found.size, tx.extents(node) if base else ())
+            start, end = self._window(change, found, size, patches)
+            old = Layout(base, found.size, tx.extents_within(node, start, end) if base else ())
             new = apply(old, size, patches)
             new = self._compacted(change, new, small)
-            unused = tx.put_extents(node, new.extents, small)
-            stored = sum([extent.length for extent in new.extents])
+            unused = tx.put_extents(node, new.extents, small, start, end)
+            stored = found.stored + sum([one.length for one in new.extents]) - sum([one.length for one in old.extents])
             saved = self._saved(change, found, size, stored, change.now if mtime is None else mtime, base + 1)
             if found.file in self.index.live:
                 tx.queue(found.file, change.now + int(self.settings.settle * 1e9))
                 change.tell(EventKind.JOBS)
             return saved, unused
+
+    def _window(self, change: Change, node: Node, size: int, patches: Sequence[Patch]) -> tuple[int, int]:
+        """The part of the file that a commit is about, in whole chunks: a synced page of a large file reads and
+        writes the
+        extents of its chunk, not all. Everything when it is cut, or when an extent crosses the borders (the chunk size
+        was another once)."""
+        everything = (0, 1 << 62)
+        if size < node.size or not patches or not node.stored:
+            return everything
+        chunk = self.settings.chunk_size
+        start = min(patch.offset for patch in patches) // chunk * chunk
+        end = -(-max(patch.offset + patch.length for patch in patches) // chunk) * chunk
+        if change.tx.end_before(node.id, start) > start or change.tx.end_before(node.id, end) > end:
+            return everything
+        return start, end
 
     def _saved(self, change: Change, node: Node, size: int, stored: int, mtime: int, version: int) -> Node:
         saved = Node(

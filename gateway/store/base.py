@@ -119,6 +119,14 @@ class Reader(Protocol):
     def target(self, node: int) -> str: ...
     def by_file(self, file: int) -> Node | None: ...
     def extents(self, node: int) -> tuple[Extent, ...]: ...
+    def extents_within(self, node: int, start: int, end: int) -> tuple[Extent, ...]:
+        """Those that begin at or behind `start` and before `end`."""
+        ...
+
+    def end_before(self, node: int, start: int) -> int:
+        """Where the last extent that begins before `start` ends; 0 when there is none."""
+        ...
+
     def layout(self, node: int) -> Layout | None:
         """Version, size and extents, read together."""
         ...
@@ -207,8 +215,11 @@ class Transaction(Reader, Protocol):
         """The node and all below it; returns (stable id, live now) of every regular file that changed."""
         ...
 
-    def put_extents(self, node: int, extents: Sequence[Extent], inline: Iterable[bytes]) -> list[bytes]:
-        """Makes these the node's extents; `inline` names the digests among them that stand in the blob table.
+    def put_extents(
+        self, node: int, extents: Sequence[Extent], inline: Iterable[bytes], start: int = 0, end: int = 1 << 62
+    ) -> list[bytes]:
+        """Makes these the node's extents between `start` and `end` (where none crosses); `inline` names the digests
+        among them that stand in the blob table.
         Returns digests no longer
         used by this node that live in the blob store."""
         ...

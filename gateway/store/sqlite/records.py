@@ -86,6 +86,21 @@ class RecordReader:
         rows = self.query("SELECT offset, length, digest, start FROM extent WHERE node = ? ORDER BY offset", (node,))
         return tuple([Extent(*row) for row in rows])
 
+    def extents_within(self, node: int, start: int, end: int) -> tuple[Extent, ...]:
+        rows = self.query(
+            "SELECT offset, length, digest, start FROM extent WHERE node = ? AND offset >= ? AND offset < ? ORDER BY"
+            " offset",
+            (node, start, end),
+        )
+        return tuple([Extent(*row) for row in rows])
+
+    def end_before(self, node: int, start: int) -> int:
+        rows = self.query(
+            "SELECT offset + length FROM extent WHERE node = ? AND offset < ? ORDER BY offset DESC LIMIT 1",
+            (node, start),
+        )
+        return int(rows[0][0]) if rows else 0
+
     def layout(self, node: int) -> Layout | None:
         rows = self.query(
             "SELECT n.version, n.size, x.offset, x.length, x.digest, x.start FROM node n LEFT JOIN extent x ON"
@@ -254,11 +269,15 @@ class RecordWriter(RecordReader):
         self.db.executemany("UPDATE node SET live = ? WHERE id = ?", [(row[3], row[0]) for row in changed])
         return [(row[1], bool(row[3])) for row in changed if row[1]]
 
-    def put_extents(self, node: int, extents: Sequence[Extent], inline: Iterable[bytes]) -> list[bytes]:
+    def put_extents(
+        self, node: int, extents: Sequence[Extent], inline: Iterable[bytes], start: int = 0, end: int = 1 << 62
+    ) -> list[bytes]:
         before = {
             (row[0], row[1], row[2], row[3]): row[4]
             for row in self.db.execute(
-                "SELECT offset, length, digest, start, inline FROM extent WHERE node = ?", (node,)
+                "SELECT offset, length, digest, start, inline FROM extent WHERE node = ? AND offset >= ? AND offset"
+                " < ?",
+                (node, start, end),
             ).fetchall()
         }
         after = {(e.offset, e.length, e.digest, e.start) for e in extents}
