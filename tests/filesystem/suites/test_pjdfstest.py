@@ -72,29 +72,17 @@ def test_pjdfstest(mounted: Drive, drive: Path, tmp_path: Path) -> None:
     configuration = tmp_path / "pjdfstest.toml"
     configuration.write_text(CONFIGURATION.replace("GROUP", group))
     command = [str(built("pjdfstest")), "-c", str(configuration), "-p", str(_folder(drive))]
-    command += ["-s", str(_another_file_system(drive))]
-    outcomes, said = _run(command)
-    failed = _failed(outcomes)
-    if failed:
-        # Some cases race with a process that they start (ETXTBSY): only what fails twice is wrong.
-        print("failed at first:", {name: said[name] for name in failed})
-        again, said = _run(command)
-        failed &= _failed(again)
-    skipped = {name for name, outcome in outcomes.items() if outcome == "skipped"}
-    assert skipped == (NOT_RUN if mounted.kind == "plain" else NOT_RUN | ONLY_ON_EXT4)
-    assert not failed, {name: said[name] for name in failed}
-
-
-def _failed(outcomes: dict[str, str]) -> set[str]:
-    return {name for name, outcome in outcomes.items() if outcome == "FAILED"}
-
-
-def _run(command: list[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Outcomes of all cases, and what was said of those that failed."""
-    surroundings = {**os.environ, "RUST_BACKTRACE": "0"}
-    done = subprocess.run(command, capture_output=True, timeout=110, check=False, env=surroundings)
+    done = subprocess.run(
+        [*command, "-s", str(_another_file_system(drive))],
+        capture_output=True,
+        timeout=110,
+        check=False,
+        env={**os.environ, "RUST_BACKTRACE": "0"},
+    )
     output = (done.stdout + done.stderr).decode(errors="replace")
     outcomes = dict(re.findall(r"^(\w+(?:::\w+)+)\s+(ok|skipped|FAILED)\s*$", output, re.MULTILINE))
     assert len(outcomes) >= 390, output[-4_000:]
-    said = {name: output.split(f"{name} ", 1)[1].split("\n", 2)[1].strip() for name in _failed(outcomes)}
-    return outcomes, said
+    skipped = {name for name, outcome in outcomes.items() if outcome == "skipped"}
+    assert skipped == (NOT_RUN if mounted.kind == "plain" else NOT_RUN | ONLY_ON_EXT4)
+    failed = {name for name, outcome in outcomes.items() if outcome == "FAILED"}
+    assert not failed, {name: output.split(f"{name} ", 1)[1].split("\n", 2)[1].strip() for name in failed}
