@@ -86,6 +86,7 @@ class Arrivals:
         self._called: Memory[tuple[LiteralPath, str], int] = Memory(clock, _HOUR)
         self._vacated: Memory[tuple[LiteralPath, str], Place] = Memory(clock, _SAVING)
         self._backups: Memory[int, Place] = Memory(clock, _SAVING)
+        self._kept: Memory[tuple[LiteralPath, str], int] = Memory(clock, _SAVING)
 
     def create(self, caller: Caller, path: LiteralPath, name: str, mode: int, tags: tuple[str, ...]) -> Node:
         """A new empty file with these tags, for the view at `path`. When a file of this name was just renamed away
@@ -152,25 +153,30 @@ class Arrivals:
                 return
 
     def called(self, caller: Caller, path: LiteralPath, name: str) -> Node | None:
-        """The file that was made in this view under this name, although it had to be given another one."""
+        """The file that was made in this view under this name, although it had to be given another one; or a backup
+        whose tags went on to the file that was saved: the editor that made it is still to remove it."""
         node = self._called.get((path, name))
+        backup = node is None
+        if node is None:
+            node = self._kept.get((path, name))
         if node is None:
             return None
         try:
             found = self._drive.node(caller, node)
         except NotFound:
             found = None
-        if found is None or not found.links:
-            self._called.pop((path, name))
+        if found is None or not found.links or (backup and not self.is_backup(caller, found)):
+            self.removed(path, name)
             return None
         return found
 
-    def renamed(self, path: LiteralPath, name: str, place: Place, node: Node) -> None:
+    def renamed(self, path: LiteralPath, name: str, new_name: str, place: Place, node: Node) -> None:
         """A file of this view, until now at `place`, is called otherwise: perhaps an editor's backup, and it is made
         anew next."""
         self._called.pop((path, name))
         self._vacated.put((path, name), place)
         self._backups.put(node.id, place)
+        self._kept.put((path, new_name), node.id)
 
     def is_passing(self, caller: Caller, node: Node, name: str) -> bool:
         """Whether a program made this file in a view only for itself, so that removing it means the file, not a
@@ -194,6 +200,7 @@ class Arrivals:
     def removed(self, path: LiteralPath, name: str) -> None:
         """The entry is gone."""
         self._called.pop((path, name))
+        self._kept.pop((path, name))
 
     def settle(self, caller: Caller, node: int) -> Newcomer | None:
         """After a file was closed: if it was made in a view and the Inbox has the same content under the same name

@@ -81,7 +81,7 @@ class Moves:
             return
         if not self._arrivals.place(caller, node, view, new_name, place):
             self._drive.rename(caller, place.folder, place.name, place.folder, new_name, Replace.REFUSE)
-            self._arrivals.renamed(path, name, place, node)
+            self._arrivals.renamed(path, name, new_name, place, node)
         self._arrivals.removed(path, name)
 
     def _save_over(self, caller: Caller, place: Place, target: Node) -> None:
