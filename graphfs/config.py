@@ -67,6 +67,19 @@ class Store(Section, frozen=True, kw_only=True):
     chunk_size: Annotated[int, msgspec.Meta(ge=4096)] = 4194304
 
 
+class Blobs(Section, frozen=True, kw_only=True):
+    engine: Literal["local", "s3"] = "local"
+    folder: str | None = None
+    endpoint: str | None = None
+    bucket: str = "graphfs"
+    region: str = "us-east-1"
+    prefix: str = ""
+    access_key: Secret | None = None
+    access_key_file: str | None = None
+    secret_key: Secret | None = None
+    secret_key_file: str | None = None
+
+
 class Tags(Section, frozen=True, kw_only=True):
     facet_minimum: Count = 24
     facet_depth: Count = 3
@@ -125,6 +138,7 @@ class Config(Section, frozen=True, kw_only=True):
 
     mount: Mount = Mount()
     store: Store = Store()
+    blobs: Blobs = Blobs()
     tags: Tags = Tags()
     trash: Trash = Trash()
     jobs: Jobs = Jobs()
@@ -197,7 +211,13 @@ def for_drive(
 def as_yaml(config: Config) -> str:
     """The configuration as a file of its own, without its secrets."""
     values = msgspec.to_builtins(config, enc_hook=str)
-    values["tagger"]["llm"].pop("api_key", None)
+    for key in keys():
+        if key.secret:
+            section = values
+            *above, last = key.name.split(".")
+            for name in above:
+                section = section[name]
+            section.pop(last, None)
     return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
@@ -322,6 +342,8 @@ def _check_together(values: dict[str, object], problems: list[str]) -> None:
         problems.append("jobs.backoff_seconds must not be over jobs.backoff_max_seconds")
     if (value("tagger.llm.base_url") is None) != (value("tagger.llm.model") is None):
         problems.append("tagger.llm.base_url and tagger.llm.model are set together, or neither")
+    if value("blobs.engine") == "s3" and value("blobs.endpoint") is None:
+        problems.append("blobs.engine s3 needs blobs.endpoint")
 
 
 def _build(section: type[T], values: Mapping[str, object], prefix: str = "") -> T:

@@ -51,7 +51,8 @@ class Blobs(Protocol):
         ...
 
     def delete(self, digest: bytes) -> None:
-        """Nothing happens when it is not there."""
+        """Nothing happens when it is not there. An engine that several servers share may only set it aside: it still
+        answers, and a second delete takes it."""
         ...
 
     def close(self) -> None: ...

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gateway.blobs.base import Blobs
-from gateway.blobs.local import LocalBlobs
+from gateway.blobs.engine import open_blobs
 from gateway.service.care import CarePart, Sweeper
 from gateway.service.content import ContentPart, SpacePart
 from gateway.service.core import Settings
@@ -125,5 +125,5 @@ def open_service(
     store = SqliteStore(state / "graph.sqlite", clock)
     # The database keeps some room of its own, so that deleting works on a full disk.
     reserve = min(_RESERVE, shutil.disk_usage(state).total // 20)
-    blobs = LocalBlobs(state / "blobs", reserve)
+    blobs = open_blobs(config.blobs, state, reserve)
     return Service(store, blobs, settings_from(config, os.getuid() if owner is None else owner), state, clock, reserve)
