@@ -1,7 +1,7 @@
 """Starts the Neo4j that scripts/fetch-neo4j brought, as a plain process: for the tests and for `make cluster`.
 
 `python scripts/neo4j/server.py HOME --port 7687 --password-file FILE` serves until it is told to stop. Data, settings
-and logs are in HOME. It is not how Neo4j is deployed: there the official image or package is used with the same settings.
+and logs are in HOME. It is not how Neo4j is deployed: there the official image or package has the same settings.
 """
 
 import argparse
