@@ -32,6 +32,7 @@ from graphfs.mounting.background import Report, in_background, in_foreground, pr
 from graphfs.mounting.mountinfo import mounted_at
 from graphfs.mounting.options import parse_options
 from graphfs.mounting.preparation import StateLock, check_fuse, check_places, prepare_mount_point, prepare_state
+from graphfs.mounting.readahead import widen
 from graphfs.mounting.registry import MountRecord, remove_record, write_record
 from graphfs.mounting.supervisor import Supervisor
 from graphfs.mounting.unmounting import detach
@@ -240,6 +241,7 @@ class Mount:
             return
         if mounted is None:
             return  # it was unmounted meanwhile; the binding ends by itself
+        widen(mounted.device)
         record = MountRecord(os.getpid(), mounted.path, mounted.device, plan.binding, str(plan.state), address)
         write_record(record)
         self._stack.callback(remove_record, record)
