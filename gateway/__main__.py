@@ -12,6 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
+from gateway import logs
 from gateway.app import run_in_thread, token_of
 from gateway.service import open_service
 from graphfs.config import for_drive
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         state: Path = given.state.expanduser().absolute()
         config = for_drive(state, given.config, os.environ)
-        logging.basicConfig(level=config.log.level.upper(), format="%(asctime)s %(name)s %(levelname)s %(message)s")
+        logs.set_up(config.log.format, config.log.level)
         listen: list[str] = given.listen or []
         if not listen:
             if config.server.socket:
@@ -62,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
             logging.getLogger("gateway").info("serving %s at %s", state, ", ".join(listen))
             stop.wait()
-            server.stop()
+            server.stop(drain=config.server.drain_seconds)
         finally:
             service.close()
     except DriveError as error:

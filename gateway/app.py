@@ -17,6 +17,7 @@ from aiohttp import web
 from gateway.context import CONTEXT, Context
 from gateway.handlers import about, content, events, operations
 from gateway.middleware import Authentication, translate_errors
+from gateway.telemetry import Telemetry
 from graphfs import wire
 from graphfs.api import Drive
 from graphfs.errors import Busy, InvalidArgument, NotPermitted, Unavailable
@@ -24,6 +25,8 @@ from graphfs.wire.address import Address, UnixAddress, parse_address, short_path
 
 _STOP_SECONDS = 5.0
 _START_SECONDS = 10.0
+_QUIET_SECONDS = 0.5
+"""A server that leaves waits so long without a request: one may be on its way on a connection that a proxy keeps."""
 _BACKLOG = 128
 _KEEP_ALIVE = 75.0
 """Seconds an idle connection is kept: longer than our client keeps one."""
@@ -44,7 +47,11 @@ _RESOURCES: dict[str, Callable[[Context, wire.Operation], operations.Handler]] =
 def create_app(context: Context) -> web.Application:
     """The application: a route for every row of the table, and what tells about the server itself."""
     authentication = Authentication(context)
-    app = web.Application(middlewares=[translate_errors, authentication.middleware()], client_max_size=wire.MAX_BODY)
+    telemetry = Telemetry(context)
+    app = web.Application(
+        middlewares=[telemetry.middleware(), translate_errors, authentication.middleware()],
+        client_max_size=wire.MAX_BODY,
+    )
     app[CONTEXT] = context
     for row in wire.OPERATIONS.values():
         made = _RESOURCES.get(row.name)
@@ -54,6 +61,8 @@ def create_app(context: Context) -> web.Application:
         if row.verb == "GET":
             app.router.add_route("HEAD", path, handler)
     app.router.add_get("/healthz", about.health_handler(context))
+    app.router.add_get("/readyz", about.ready_handler(context))
+    app.router.add_get("/metrics", telemetry.handler())
     app.router.add_get(f"{wire.PREFIX}/openapi.json", about.openapi_handler())
     app.on_response_prepare.append(_name)
     app.on_startup.append(events.start)
@@ -130,6 +139,7 @@ class Server:
         self._context = context
         self._sockets = [_listen(address, socket_mode) for address in addresses]
         self._paths = [address.path for address in addresses if isinstance(address, UnixAddress)]
+        self._drain = 0.0
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._failed: BaseException | None = None
@@ -160,6 +170,7 @@ class Server:
         self._ready.set()
         try:
             self._loop.run_forever()
+            self._loop.run_until_complete(self._leave(runner))
             self._loop.run_until_complete(runner.cleanup())
         finally:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
@@ -170,9 +181,29 @@ class Server:
         for one in self._sockets:
             await web.SockSite(runner, one, backlog=_BACKLOG).start()
 
-    def stop(self) -> None:
+    async def _leave(self, runner: web.AppRunner) -> None:
+        """Takes no new connection, tells those that are kept that they end, and waits until nothing is under way."""
+        self._context.draining = True
+        if not self._drain:
+            return
+        for site in list(runner.sites):
+            await site.stop()
+        await events.stop(runner.app)
+        end = self._loop.time() + self._drain
+        quiet = self._loop.time() + min(_QUIET_SECONDS, self._drain)
+        while self._loop.time() < end and (self._context.active or self._loop.time() < quiet):
+            if self._context.active:
+                quiet = self._loop.time() + _QUIET_SECONDS
+            await asyncio.sleep(0.02)
+
+    def stop(self, drain: float = 0.0) -> None:
         """Lets requests under way finish (for a few seconds), then closes everything. May be called twice. The drive
-        stays open."""
+        stays open.
+
+        `drain`: first, for at most so many seconds, serves on the connections that proxies keep, each for one more
+        request, so that none of them meets a closed one.
+        """
+        self._drain = drain
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()

@@ -35,17 +35,22 @@ class Context:
         self.hosts = hosts
         self.instance = secrets.token_hex(8)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
-        self._waiting = 0
+        self.waiting = 0
+        """Calls on threads, and waiting for one."""
+        self.active = 0
+        """Requests under way."""
+        self.draining = False
+        """The server is about to leave: what is under way is finished, and no connection is kept."""
 
     async def run(self, call: Callable[..., T], *args: Any, **named: Any) -> T:
         """Makes a call that may wait, on a thread. Unavailable when too many wait already."""
-        if self._waiting >= MOST_WAITING:
+        if self.waiting >= MOST_WAITING:
             raise Unavailable("too many requests are waiting; try again in a moment")
-        self._waiting += 1
+        self.waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: call(*args, **named))
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
 
     def owns(self, caller: Caller) -> bool:
         """Whether the caller may do everything: root, or the drive's owner."""

@@ -25,6 +25,8 @@ _SO_PEERGROUPS = 59
 """Linux 4.13; not in Python's `socket`."""
 _MOST_GROUP_BYTES = 1024
 """As much as Python's getsockopt takes: 256 groups."""
+OPEN = frozenset({"/healthz", "/readyz"})
+"""What anybody may ask: only whether the server is well."""
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _HTTP_CODES: dict[int, type[errors.DriveError]] = {
     404: errors.NotFound,
@@ -92,7 +94,8 @@ class Authentication:
 
         @web.middleware
         async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-            request[CALLER] = self._caller(request)
+            if request.path not in OPEN:
+                request[CALLER] = self._caller(request)
             return await handler(request)
 
         return authenticate

@@ -127,10 +127,12 @@ class Server(Section, frozen=True, kw_only=True):
     socket: str | None = "api.sock"
     host: str = "127.0.0.1"
     port: Port | None = None
+    drain_seconds: Seconds = 10.0
 
 
 class Log(Section, frozen=True, kw_only=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
 
 
 class Config(Section, frozen=True, kw_only=True):

@@ -7,6 +7,8 @@ from aiohttp import web
 from gateway import openapi
 from gateway.context import Context
 from graphfs import __version__, wire
+from graphfs.errors import Unavailable
+from graphfs.model import FILES_ROOT, Caller
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -30,6 +32,18 @@ def health_handler(context: Context) -> Handler:
         return web.Response(
             body=body, content_type="application/json", headers={wire.INSTANCE_HEADER: context.instance}
         )
+
+    return handle
+
+
+def ready_handler(context: Context) -> Handler:
+    """Whether new requests should come here: 200, or 503 while the server leaves or its store does not answer."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if context.draining:
+            raise Unavailable("the server is about to stop")
+        await context.run(context.drive.node, Caller(uid=0, gid=0), FILES_ROOT)
+        return web.Response(body=wire.encode({"status": "ready"}), content_type="application/json")
 
     return handle
 

@@ -66,7 +66,9 @@ class Waiters:
                 self._waiting.discard(waiter)
 
     def close(self) -> None:
-        """Answers all who wait, with what there is."""
+        """Answers all who wait, with what there is. May be called twice."""
+        if self.closed:
+            return
         self.closed = True
         self._stop()
         self._wake()

@@ -18,7 +18,6 @@ OURS = {*PACKAGES, "mount", "tests", "bench"}
 NOT_IMPORTED = {
     "llama-index": "the umbrella of what the tagger imports as llama_index.core",
     "trio": "pyfuse3's event loop",
-    "prometheus-client": "the metrics of the main servers, which are on their way",
     "neo4j": "the driver of the cluster's store, an engine that is not in gateway/store yet",
 }
 

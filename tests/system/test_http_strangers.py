@@ -34,7 +34,7 @@ def as_stranger(drive: Served, caller: Caller = STRANGER) -> Http:
 def test_over_tcp_a_stranger_gets_401_and_nothing_else(drive: Served, headers: dict[str, str]) -> None:
     plain = Http(drive.server.ports[0], **headers)
     for verb, target in (
-        ("GET", "/v1/status"), ("GET", "/healthz"), ("GET", "/v1/openapi.json"), ("GET", "/"), ("GET", "/none"),
+        ("GET", "/v1/status"), ("GET", "/metrics"), ("GET", "/v1/openapi.json"), ("GET", "/"), ("GET", "/none"),
         ("PUT", "/v1/files/x"), ("POST", "/v1/gc"), ("DELETE", "/v1/files/x"), ("OPTIONS", "/v1/status"),
     ):  # fmt: skip
         reply = plain.ask(verb, target, b"body" if verb == "PUT" else None)
