@@ -102,7 +102,11 @@ def _run(
     wishes = Wishes(settings.mode, settings.apply_at, settings.review_at, settings.max_tags, settings.language)
     pipeline = Pipeline(drive, caller, knowledge, locked, large, wishes, settings.max_bytes)
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="graphfs-tagger-")))
-    limits = Limits(wall_seconds=settings.max_seconds, cpu_seconds=max(1, int(settings.max_seconds)))
+    limits = Limits(
+        wall_seconds=settings.max_seconds,
+        cpu_seconds=max(1, int(settings.max_seconds)),
+        ocr="" if settings.ocr == "off" else settings.ocr,
+    )
     desks = [Desk(scratch / f"{i}", Sandbox(limits)) for i in range(settings.concurrency + 1)]
     for desk in desks:
         stack.callback(desk.close)

@@ -1,13 +1,21 @@
-"""Images: size, EXIF, position. Only headers are read, pixels are never decoded, so a huge picture costs no more
-than a small one."""
+"""Images: size, EXIF, position, and the words that stand in them. A picture of more pixels than the limit is not
+decoded, so a huge one costs no more than a small one. What a picture shows is for a model that sees to say."""
 
+import contextlib
+import io
 import re
+import time
 import warnings
+from typing import NamedTuple
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from tagger.extract.passages import tidy
+from tagger.extract import ocr, outside
+from tagger.extract.passages import by_structure, language_of, tidy
 from tagger.extract.result import Extract, Kind, Limits, Sniffed, Source
+
+SHOWN = 1_024
+"""Pixels of the longer side of a picture for a model that sees: what vision models scale to."""
 
 _WANTED = {
     ExifTags.Base.Make: "make",
@@ -35,10 +43,11 @@ _DAMAGE = (
 
 
 def extract(source: Source, sniffed: Sniffed, limits: Limits) -> Extract:
-    """Width, height, camera, time, place."""
-    Image.MAX_IMAGE_PIXELS = None  # nothing is decoded below, so a size is only a number
+    """Width, height, camera, time, place, words."""
+    Image.MAX_IMAGE_PIXELS = None  # the size is looked at before anything is decoded
     properties: dict[str, str] = {}
     error = ""
+    seen = Seen()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # damaged EXIF is what we are here for
@@ -53,22 +62,73 @@ def extract(source: Source, sniffed: Sniffed, limits: Limits) -> Extract:
                     comment = comment.decode("utf-8", "replace")
                 if isinstance(comment, str) and comment.strip():
                     properties.setdefault("description", tidy(comment)[:500])
+                seen = look_at(image, limits, limits.wall_seconds * 0.6) if source.whole else Seen(left=("pixels",))
     except UnidentifiedImageError:
         if sniffed.media_type in _WEAK:
             return Extract(Kind.OTHER, "application/octet-stream", looked_at=("type",), not_looked_at=("content",))
         error = "not an image that can be read"
     except _DAMAGE as problem:
         error = f"damaged image: {type(problem).__name__}"
-    description = properties.get("description", "")
+    text = "\n".join(filter(None, (properties.get("description", ""), seen.text)))
     return Extract(
         sniffed.kind,
         sniffed.media_type,
-        text=description,
+        text=by_structure(text, limits.text_chars),
         properties={k: v for k, v in properties.items() if v},
-        looked_at=("size", "EXIF"),
-        not_looked_at=("pixels",),
+        language=language_of(seen.text),
+        pictures=seen.pictures,
+        looked_at=("size", "EXIF", *seen.looked_at),
+        not_looked_at=seen.left,
         error=error,
     )
+
+
+class Seen(NamedTuple):
+    """What became of a picture's pixels."""
+
+    text: str = ""
+    pictures: tuple[bytes, ...] = ()
+    looked_at: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+def look_at(image: Image.Image, limits: Limits, seconds: float) -> Seen:
+    """Reads the words in a picture and keeps it for a model that sees, as the limits say. Raises what damaged pictures
+    raise."""
+    if not limits.ocr and not limits.pictures:
+        return Seen(left=("pixels",))
+    if image.width * image.height > limits.pixels:
+        return Seen(left=("pixels: there are too many",))
+    deadline = time.monotonic() + seconds
+    image.draft("RGB", (2 * SHOWN, 2 * SHOWN))
+    image.load()
+    upright = _upright(image)
+    pictures = (shown(upright),) if limits.pictures else ()
+    if not limits.ocr:
+        return Seen("", pictures, ("pixels",))
+    try:
+        words = ocr.words_in(upright, limits, deadline - time.monotonic())
+    except outside.Missing as problem:
+        return Seen("", pictures, (), (str(problem),))
+    if words.problem:
+        return Seen(words.text, pictures, (), (f"words in the picture: {words.problem}",))
+    return Seen(words.text, pictures, ("words in the picture",), () if pictures else ("what it shows",))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """As it was held when it was taken; a broken note about that changes nothing."""
+    with contextlib.suppress(*_DAMAGE):
+        return ImageOps.exif_transpose(image)
+    return image
+
+
+def shown(image: Image.Image) -> bytes:
+    """A picture as a model that sees gets it: JPEG, at most `SHOWN` pixels a side."""
+    small = image.copy()
+    small.thumbnail((SHOWN, SHOWN), reducing_gap=2.0)
+    held = io.BytesIO()
+    small.convert("RGB").save(held, "JPEG", quality=75)
+    return held.getvalue()
 
 
 def _exif(image: Image.Image) -> dict[str, str]:

@@ -45,6 +45,14 @@ class Limits(Struct, frozen=True):
     entries: int = 2_000
     """Names read from an archive."""
     pages: int = 12
+    ocr: str = "auto"
+    """Languages of words that are read in pictures, as tesseract names them (`eng+deu`); `auto`; '' for none."""
+    ocr_pages: int = 4
+    """Scanned pages of one document, or frames of a picture, in which words are read."""
+    pixels: int = 50_000_000
+    """A larger picture is not decoded: it gives its size and metadata."""
+    pictures: int = 0
+    """How many pictures (the image itself, scanned pages, frames of a video) are handed on for a model that sees."""
 
 
 class Source(Struct, frozen=True):
@@ -90,6 +98,8 @@ class Extract(Struct, frozen=True):
     encoding, ..."""
     language: str = ""
     """Natural language of the text as an ISO 639-1 code where its script tells; '' when unknown."""
+    pictures: tuple[bytes, ...] = ()
+    """What a model that sees should be shown, as JPEG of at most 1,024 pixels a side; as many as `Limits.pictures`."""
     looked_at: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
     error: str = ""
