@@ -1,0 +1,247 @@
+"""nginx/cluster.conf as users have it, over TLS, before a real main server: failover, reload under load, streams,
+caching, logs. What several replicas on one store do is in test_cluster.py."""
+
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.ground import eventually
+from tests.house.source import ROOT
+from tests.s3 import free_port
+from tests.system.http_client import Reply
+from tests.system.test_nginx import NGINX, SOURCE
+
+SECONDS = 30
+
+
+@contextmanager
+def running(command: list[str], ready: Callable[[], bool], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=stream, stderr=stream)
+    try:
+        eventually(lambda: ready() or process.poll() is not None, SECONDS)
+        assert process.poll() is None, log.read_text()
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(SECONDS)
+
+
+def answers(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Place:
+    """A main server that listens on two ports, and an Nginx before it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.front, self.first, self.second, self.dead = (free_port() for _ in range(4))
+        shutil.copytree(SOURCE, folder / "nginx")
+        subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        made = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *made]
+        subprocess.run(command, check=True, capture_output=True)
+        (folder / "nginx/listen.conf").write_text(
+            f"listen 127.0.0.1:{self.front} ssl http2;\nserver_name localhost;\n"
+            f"ssl_certificate {folder}/cert.pem;\nssl_certificate_key {folder}/key.pem;\n"
+        )
+        self.replicas(self.dead, self.first)
+        self.trust = ssl.create_default_context(cafile=str(folder / "cert.pem"))
+        user = "user root;" if os.geteuid() == 0 else ""
+        self.nginx = [NGINX, "-p", f"{folder}/", "-c", f"{folder}/nginx/cluster.conf", "-g", f"daemon off; {user}"]
+        self.server = [sys.executable, "-m", "gateway", "--state", str(folder / "state"), "--host-name", "graphfs"]
+        for port in (self.first, self.second):
+            self.server += ["--listen", f"127.0.0.1:{port}"]
+
+    def replicas(self, *ports: int) -> None:
+        lines = [f"server 127.0.0.1:{port} max_fails=3 fail_timeout=5s;\n" for port in ports]
+        (self.folder / "nginx/replicas.conf").write_text("".join(lines))
+
+    def reload(self) -> None:
+        subprocess.run([*self.nginx[:-2], "-s", "reload"], check=True, capture_output=True)
+
+    @property
+    def token(self) -> str:
+        return "Bearer " + (self.folder / "state/run/token").read_text().strip()
+
+    def connection(self) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection("localhost", self.front, timeout=SECONDS, context=self.trust)
+
+    def ask(self, verb: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
+        with closing(self.connection()) as connection:
+            connection.request(verb, path, body, {"Authorization": self.token} | headers)
+            reply = connection.getresponse()
+            return Reply(reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read())
+
+    def records(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in (self.folder / "access.log").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    made = Place(tmp_path_factory.mktemp("front"))
+    os.environ["GRAPHFS_LOG__FORMAT"] = "json"
+    with ExitStack() as stack:
+        ready = [made.first, made.second]
+        stack.enter_context(running(made.server, lambda: all(map(answers, ready)), made.folder / "server.log"))
+        stack.enter_context(running(made.nginx, lambda: answers(made.front), made.folder / "nginx.log"))
+        yield made
+    os.environ.pop("GRAPHFS_LOG__FORMAT")
+
+
+def test_nginx_takes_the_files_as_they_are(tmp_path: Path) -> None:
+    command = [NGINX, "-t", "-q", "-p", f"{tmp_path}/", "-c", f"{SOURCE}/cluster.conf"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nothing_without_a_token_but_health(place: Place) -> None:
+    for path, status in (("/healthz", 200), ("/readyz", 200), ("/v1/status", 401), ("/", 401), ("/metrics", 404)):
+        assert place.ask("GET", path, Authorization="").status == status, path
+    reply = place.ask("GET", "/v1/status")
+    assert (reply.status, reply.headers["server"]) == (200, "nginx")
+    assert "max-age" in reply.headers["strict-transport-security"]
+
+
+def test_old_tls_is_refused_and_http2_spoken(place: Place) -> None:
+    base = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_version}", "--cacert", str(place.folder / "cert.pem")]
+    url = f"https://localhost:{place.front}/healthz"
+    assert subprocess.run([*base, "--http2", url], capture_output=True, text=True, check=True).stdout == "2"
+    assert subprocess.run([*base, "--tls-max", "1.1", url], capture_output=True, check=False).returncode != 0
+
+
+def test_large_contents_stream_both_ways(place: Place) -> None:
+    body = os.urandom(1 << 20) * 24
+    assert place.ask("PUT", "/v1/files/large", body).status == 201
+    reply = place.ask("GET", "/v1/files/large", **{"Accept-Encoding": "gzip"})
+    assert reply.headers.get("content-encoding") is None
+    assert hashlib.sha256(reply.body).digest() == hashlib.sha256(body).digest()
+    part = place.ask("GET", "/v1/files/large", Range="bytes=1048570-1048589")
+    assert (part.status, part.body) == (206, body[1048570:1048590])
+    assert [
+        path for name in ("temp-body", "temp-proxy") for path in (place.folder / name).rglob("*") if path.is_file()
+    ] == []
+
+
+def test_text_is_compressed_and_immutable_bytes_are_cached(place: Place) -> None:
+    for number in range(60):
+        assert place.ask("PUT", f"/v1/files/many-{number}", b"x").status == 201
+    reply = place.ask("GET", "/v1/nodes/2/children", **{"Accept-Encoding": "gzip"})
+    assert reply.headers["content-encoding"] == "gzip"
+    body = os.urandom(100_000)
+    digest = hashlib.sha256(body).hexdigest()
+    assert place.ask("PUT", f"/v1/blobs/{digest}?durable=true", body).status < 300
+    for _ in range(2):
+        assert place.ask("GET", f"/v1/blobs/{digest}?start=5&length=50000").body == body[5:50005]
+    assert place.ask("GET", f"/v1/blobs/{digest}?start=5&length=50000", Authorization="Bearer wrong").status == 401
+    wanted = [("HIT", 200), ("MISS", 200), ("MISS", 401)]
+    found = eventually(
+        lambda: [
+            found
+            for found in [
+                sorted(
+                    (str(one["cache"]), int(str(one["status"])))
+                    for one in place.records()
+                    if digest in str(one["uri"]) and one["method"] == "GET"
+                )
+            ]
+            if len(found) == 3
+        ]
+    )
+    assert found == [wanted]
+    assert {one["cache"] for one in place.records() if "/v1/blobs/" not in str(one["uri"])} == {""}
+
+
+def test_a_request_id_runs_through(place: Place) -> None:
+    assert place.ask("GET", "/v1/status", **{"X-Request-ID": "through.all"}).headers["x-request-id"] == "through.all"
+    assert place.ask("GET", "/v1/status", **{"X-Request-ID": "no good\t"}).headers["x-request-id"].isalnum()
+    assert eventually(lambda: [one for one in place.records() if one["request_id"] == "through.all"])
+    log = (place.folder / "server.log").read_text().splitlines()
+    assert any(json.loads(line).get("request_id") == "through.all" for line in log)
+
+
+def test_events_pass_as_they_come(place: Place) -> None:
+    with closing(place.connection()) as connection:
+        connection.request("GET", "/v1/events/stream", headers={"Authorization": place.token})
+        with connection.getresponse() as stream:
+            assert place.ask("PUT", "/v1/files/news", b"x").status == 201
+            while not (line := stream.readline()).startswith(b"data:"):
+                assert line, "the stream ended"
+
+
+def kept(
+    connection: http.client.HTTPConnection, verb: str, path: str, body: bytes | None, token: str
+) -> http.client.HTTPResponse:
+    """One request on a kept connection. An Nginx that was reloaded closes those that are idle, and every client of HTTP
+    then asks on a new one: once, and never after a reply began."""
+    for last in (False, True):
+        try:
+            connection.request(verb, path, body, {"Authorization": token})
+            reply = connection.getresponse()
+            reply.read()
+            return reply
+        except (http.client.RemoteDisconnected, ssl.SSLEOFError, BrokenPipeError, ConnectionResetError):
+            connection.close()
+            if last:
+                raise
+    raise AssertionError
+
+
+def goes_on(counts: list[int]) -> None:
+    """Every one of the loads gets on."""
+    before = list(counts)
+    eventually(lambda: all(now > old + 5 for now, old in zip(counts, before, strict=True)), SECONDS)
+
+
+def test_a_replica_that_is_away_and_reloads_fail_no_request(place: Place) -> None:
+    """One of the two is dead all the time; another one is added and one removed in the middle of a load."""
+    failed: list[str] = []
+    counts = [0] * 6
+    stop = threading.Event()
+
+    def load(number: int) -> None:
+        with closing(place.connection()) as connection:
+            while not stop.is_set():
+                name = f"load-{number}-{counts[number]}"
+                for verb, path, body in (
+                    ("POST", "/v1/nodes/2/children", json.dumps({"name": name, "mode": 0o100644}).encode()),
+                    ("PUT", f"/v1/files/{name}", b"content"),
+                    ("GET", f"/v1/files/{name}", None),
+                ):
+                    reply = kept(connection, verb, path, body, place.token)
+                    if reply.status >= 300:
+                        failed.append(f"{verb} {path}: {reply.status}")
+                counts[number] += 1
+
+    threads = [threading.Thread(target=load, args=(number,)) for number in range(len(counts))]
+    for thread in threads:
+        thread.start()
+    try:
+        for replicas in ((place.first, place.second), (place.second, place.dead), (place.dead, place.first)):
+            goes_on(counts)
+            place.replicas(*replicas)
+            place.reload()
+        goes_on(counts)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(SECONDS)
+    assert failed == []
