@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from typing import IO, cast
 
+from tagger.extract import outside
 from tagger.extract.passages import by_structure, language_of, tidy
 from tagger.extract.result import Extract, Limits, Sniffed, Source
 from tagger.extract.text import encoding_of, first_line
@@ -49,6 +50,8 @@ def listing(source: Source, limits: Limits) -> tuple[list[str], str]:
                 everything = archive.namelist()
             more = len(everything) - limits.entries
             return everything[: limits.entries], f"{more} more entries" if more > 0 else ""
+        if not tarred(source.path):
+            return _listed(source, limits)
         with (
             _opened(source.path) as stream,
             tarfile.open(fileobj=cast("IO[bytes]", _Bounded(stream, _UNPACKED)), mode="r|") as tar,
@@ -60,6 +63,28 @@ def listing(source: Source, limits: Limits) -> tuple[list[str], str]:
     except _DAMAGE as problem:
         return names, f"damaged or unknown archive: {type(problem).__name__}"
     return names, ""
+
+
+def tarred(path: str) -> bool:
+    """Whether it is, packed or not, what Python's own tar reader takes."""
+    with open(path, "rb") as file:
+        head = file.read(512)
+    return head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")) or head[257:262] == b"ustar"
+
+
+def _listed(source: Source, limits: Limits) -> tuple[list[str], str]:
+    """The listing of any other archive or disk image (7z, rar, iso, cab, cpio, ...), by libarchive."""
+    try:
+        found = outside.run(
+            ["bsdtar", "-tf", source.path], most=limits.entries * 200, seconds=limits.wall_seconds * 0.5
+        )
+    except outside.Missing as problem:
+        return [], str(problem)
+    names = found.data.decode("utf-8", "replace").splitlines()
+    if not names:
+        return [], "damaged or unknown archive"
+    more = len(names) > limits.entries or bool(found.problem)
+    return names[: limits.entries], found.problem or ("more entries" if more else "")
 
 
 def _opened(path: str) -> IO[bytes]:

@@ -71,19 +71,9 @@ def extract(source: Source, sniffed: Sniffed, limits: Limits) -> Extract:
     name = source.name.decode("utf-8", "replace")
     lexer = lexer_for(name, decoded.text, sniffed.media_type)
     properties = {"encoding": decoded.encoding}
-    comments: list[str] = []
-    names: dict[str, None] = {}
-    roles: dict[_TokenType, str] = {}
+    comments, names = _said(lexer, decoded.text)
     if lexer is not None:
         properties["programming language"] = lexer.name
-        for token, value in lexer.get_tokens(decoded.text[:LEXED]):
-            role = roles.get(token)
-            if role is None:
-                role = roles.setdefault(token, _role(token))
-            if role == "comment":
-                comments.append(_MARKS.sub("", value))
-            elif role == "name":
-                names[" ".join(word.lower() for word in _WORDS.findall(value))] = None
     prose = tidy("\n".join(_without_licence(comments)))
     defined = ", ".join(filter(None, names))
     text = by_structure(prose, limits.text_chars * 3 // 4) + (
@@ -99,6 +89,28 @@ def extract(source: Source, sniffed: Sniffed, limits: Limits) -> Extract:
         looked_at=("comments", "names"),
         not_looked_at=("statements",) + (() if decoded.complete and len(decoded.text) <= LEXED else ("the rest",)),
     )
+
+
+def words_of(name: str, text: str) -> str:
+    """Comments and defined names of a program text, by a file's name in its language; '' where no lexer takes that."""
+    comments, names = _said(lexer_for(name, text), text)
+    return "\n".join([*comments, ", ".join(filter(None, names))])
+
+
+def _said(lexer: Lexer | None, text: str) -> tuple[list[str], dict[str, None]]:
+    """The comments and, each once, the names that are defined, as words."""
+    comments: list[str] = []
+    names: dict[str, None] = {}
+    roles: dict[_TokenType, str] = {}
+    for token, value in lexer.get_tokens(text[:LEXED]) if lexer is not None else ():
+        role = roles.get(token)
+        if role is None:
+            role = roles.setdefault(token, _role(token))
+        if role == "comment":
+            comments.append(_MARKS.sub("", value))
+        elif role == "name":
+            names[" ".join(word.lower() for word in _WORDS.findall(value))] = None
+    return comments, names
 
 
 def _role(token: _TokenType) -> str:

@@ -2,7 +2,25 @@
 
 from collections.abc import Callable
 
-from tagger.extract import archive, code, data, html, image, mail, markdown, media, office, pdf, table, text
+from tagger.extract import (
+    archive,
+    code,
+    data,
+    database,
+    font,
+    html,
+    image,
+    legacy,
+    mail,
+    markdown,
+    media,
+    notebook,
+    office,
+    pdf,
+    program,
+    table,
+    text,
+)
 from tagger.extract.result import Extract, Kind, Limits, Sniffed, Source
 from tagger.extract.sniff import sniff
 
@@ -25,17 +43,19 @@ EXTRACTORS: dict[Kind, Extractor] = {
     Kind.AUDIO: media.extract,
     Kind.VIDEO: media.extract,
     Kind.ARCHIVE: archive.extract,
+    Kind.NOTEBOOK: notebook.extract,
+    Kind.FONT: font.extract,
+    Kind.PROGRAM: program.extract,
+    Kind.DATABASE: database.extract,
 }
+_OFFICE = frozenset({Kind.DOCUMENT, Kind.SLIDES, Kind.SPREADSHEET})
 _ZIPPED = ("openxmlformats", "opendocument", "epub")
 
 
 def extractor_for(sniffed: Sniffed) -> Extractor | None:
-    """The extractor that takes it; None when only type and path are known (old binary Office formats, fonts,
-    programs)."""
-    if sniffed.kind in {Kind.DOCUMENT, Kind.SLIDES, Kind.SPREADSHEET, Kind.BOOK} and not any(
-        word in sniffed.media_type for word in _ZIPPED
-    ):
-        return None
+    """The extractor that takes it; None when only type and path are known."""
+    if sniffed.kind in _OFFICE and not any(word in sniffed.media_type for word in _ZIPPED):
+        return legacy.extract
     if sniffed.media_type == "image/svg+xml":
         return data.extract
     return EXTRACTORS.get(sniffed.kind)

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     FONT = "font"
     PROGRAM = "program"
     DATABASE = "database"
+    NOTEBOOK = "notebook"
     EMPTY = "empty"
     OTHER = "other"
 

@@ -32,6 +32,10 @@ _EXACT = {
     "application/vnd.sqlite3": Kind.DATABASE,
     "application/x-sqlite3": Kind.DATABASE,
     "message/rfc822": Kind.MAIL,
+    "application/mbox": Kind.MAIL,
+    "text/x-mail": Kind.MAIL,
+    "application/vnd.debian.binary-package": Kind.PROGRAM,
+    "application/x-rpm": Kind.PROGRAM,
     "application/json": Kind.DATA,
     "text/csv": Kind.TABLE,
     "application/csv": Kind.TABLE,
@@ -51,19 +55,19 @@ _EXACT = {
 }
 _ARCHIVES = re.compile(
     r"application/(zip|gzip|x-gzip|x-tar|x-bzip2|x-xz|zstd|x-zstd|x-7z-compressed|x-rar|vnd\.rar|x-iso9660-image|x-cpio|x-archive|java-archive"
-    r"|vnd\.debian\.binary-package|x-rpm|x-lzma|x-compress|vnd\.android\.package-archive|vnd\.ms-cab-compressed)$"
+    r"|x-lzma|x-compress|vnd\.android\.package-archive|vnd\.ms-cab-compressed)$"
 )
 _TEXTUAL = re.compile(
     r"text/|application/(javascript|x-(shellscript|perl|ruby|php|httpd-php|awk|tex|latex|ndjson|subrip|wine-extension-ini)|xml|json|pgp|x-setupscript)|inode/x-empty|.+\+(xml|json)$"
 )
 _MARKDOWN = re.compile(r"^#{1,6} \S|^(?:\* |- |\d+\. )\S.*\n(?:\* |- |\d+\. )\S|\[[^\]\n]+\]\([^)\n]+\)|^```", re.M)
 _HTML = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.I)
+_MBOX = re.compile(r"From \S+ .{0,40}\d{4}\r?\n(?:>?[A-Za-z][\w-]*: |From )")
 _YAML = re.compile(r"\A(?:#.*\n|\s*\n)*(?:---\s*\n|%YAML|[\w.-]+:(?:\s|$))", re.M)
 _DATA_SUFFIXES = frozenset(
     {
         "json",
         "geojson",
-        "ipynb",
         "jsonl",
         "ndjson",
         "yaml",
@@ -93,6 +97,8 @@ def sniff(source: Source) -> Sniffed:
     media_type = _MAGIC.from_buffer(head) or "application/octet-stream"
     if media_type in {"application/zip", "application/octet-stream"} or media_type.startswith((_OPEN, _ODF)):
         media_type = _inside_zip(source.path, head) or media_type
+    if head.startswith(_OLE):
+        media_type = _inside_ole(source.path, head) or media_type
     if media_type == "image/svg+xml" or (family := media_type.partition("/")[0]) == "image":
         return Sniffed(Kind.IMAGE, media_type)
     if family in {"audio", "video"}:
@@ -100,7 +106,7 @@ def sniff(source: Source) -> Sniffed:
     if family == "font" or media_type.startswith("application/font") or "font" in media_type.split("/")[1]:
         return Sniffed(Kind.FONT, media_type)
     exact = _EXACT.get(media_type)
-    if exact is not None and not media_type.startswith("text/"):
+    if exact is not None and exact is not Kind.DATA and not media_type.startswith("text/"):
         return Sniffed(exact, media_type)
     if _ARCHIVES.match(media_type):
         return Sniffed(Kind.ARCHIVE, media_type)
@@ -134,12 +140,16 @@ def _text(source: Source, head: bytes, media_type: str, exact: Kind | None) -> S
     # any text with as many commas in each line is a table to libmagic: logs, lists, programs
     if suffix in {"csv", "tsv", "tab"} or (exact is Kind.TABLE and suffix in {"", "dat"}):
         return Sniffed(Kind.TABLE, "text/csv")
-    if exact is Kind.DOCUMENT:
+    if exact in {Kind.DOCUMENT, Kind.MAIL}:
         return Sniffed(exact, media_type)
+    if _MBOX.match(text):
+        return Sniffed(Kind.MAIL, "application/mbox")
     if suffix in {"md", "markdown", "mkd", "mdown"} or (
         suffix in {"", "txt"} and len(_MARKDOWN.findall(text)) >= 4 and text.startswith("#")
     ):
         return Sniffed(Kind.MARKDOWN, "text/markdown")
+    if suffix == "ipynb" or (suffix in {"", "json"} and '"cells"' in text and '"nbformat' in text):
+        return Sniffed(Kind.NOTEBOOK, "application/x-ipynb+json")
     if "json" in media_type or suffix in _DATA_SUFFIXES or "xml" in media_type:
         return Sniffed(Kind.DATA, _data_type(suffix, media_type))
     if suffix in _PROSE_SUFFIXES:
@@ -162,6 +172,26 @@ def _data_type(suffix: str, media_type: str) -> str:
     return (
         media_type if media_type not in {"text/plain", "text/x-script.python"} else by_suffix.get(suffix, "text/plain")
     )
+
+
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_STREAMS = (
+    ("WordDocument", "application/msword"),
+    ("Workbook", "application/vnd.ms-excel"),
+    ("Book", "application/vnd.ms-excel"),
+    ("PowerPoint Document", "application/vnd.ms-powerpoint"),
+)
+
+
+def _inside_ole(path: str, head: bytes) -> str:
+    """Office files of before 2007 are OLE storages: which one, by the names in its directory, which may lie anywhere
+    ([MS-CFB] 2.2: the sector's size is at 30, the directory's first sector at 48); '' when it is none of them."""
+    size = 1 << min(12, int.from_bytes(head[30:32], "little"))
+    with open(path, "rb") as file:
+        file.seek((int.from_bytes(head[48:52], "little") + 1) * size)
+        directory = file.read(8 * size)  # its sectors mostly follow one another
+    named = (media for name, media in _STREAMS if f"{name}\0".encode("utf-16-le") in directory)
+    return next(named, "")
 
 
 def _inside_zip(path: str, head: bytes) -> str:
