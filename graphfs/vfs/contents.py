@@ -96,6 +96,8 @@ class Contents:
         self._known: OrderedDict[int, Known] = OrderedDict()
         self._lock = Lock()
         self._background = Background(self._tick, interval)
+        self._waiting: set[int] = set()
+        """Nodes of which it was said that they wait."""
 
     # -- opening and closing
 
@@ -174,6 +176,7 @@ class Contents:
             if file.handles or file.dirty or self.files.get(file.node.id) is not file:
                 return
             del self.files[file.node.id]
+            self._waiting.discard(file.node.id)
             self._know(file.node.id, file.node.version, file.layout())
             self._drive.release(file.node.id)
 
@@ -262,8 +265,11 @@ class Contents:
                 again = True
                 try:
                     self._look_after(file, late)
+                    self._waiting.discard(file.node.id)
                 except DriveError as error:
-                    log.info("node %d still waits: %s", file.node.id, error)
+                    if file.node.id not in self._waiting:
+                        self._waiting.add(file.node.id)
+                        log.warning("node %d waits for its version, it is tried every second: %s", file.node.id, error)
         return again
 
     def _look_after(self, file: OpenFile, late: int) -> None:
