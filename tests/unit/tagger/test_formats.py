@@ -103,6 +103,7 @@ def test_office_files_of_before_2007(tmp_path: Path, name: str, kind: Kind, word
     found = read(path)
     assert (found.kind, found.error) == (kind, "")
     assert words in found.text
+    assert "Click to edit" not in found.text
     path.write_bytes(path.read_bytes()[:2000])
     assert read(path).kind in {kind, Kind.OTHER}
 
