@@ -1,4 +1,4 @@
-"""Word, Excel and PowerPoint files of before 2007, and RTF: their text, mostly by catdoc. Macros and layout are left."""
+"""Word, Excel and PowerPoint files of before 2007, and RTF: their text, by catdoc. Macros and layout are left."""
 
 import re
 
