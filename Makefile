@@ -5,11 +5,11 @@ CODE := graphfs gateway tagger mount.py
 ALL := $(CODE) tests scripts bench
 present = $(wildcard $(1))
 
-.PHONY: help mount unmount test check static venv lock bench docs fix clean
+.PHONY: help mount unmount cluster cluster-stop test check static venv lock bench docs fix clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 mount: ## mount the drive on DIR (default ~/GraphFS)
 	@scripts/setup mount
@@ -17,6 +17,13 @@ mount: ## mount the drive on DIR (default ~/GraphFS)
 
 unmount: ## unmount DIR; returns when everything is safe
 	@$(BIN)/graphfs unmount "$(DIR)"
+
+cluster: ## a cluster of plain processes on this machine; prints how to mount it
+	@scripts/setup cluster
+	@$(BIN)/python scripts/cluster.py start $(ARGS)
+
+cluster-stop: ## ends what `make cluster` started; the data stay in .cluster
+	@$(BIN)/python scripts/cluster.py stop
 
 test: ## everything: the checks and the whole suite
 	@scripts/setup test

@@ -1,0 +1,76 @@
+"""`make cluster` as people use it: it comes up, files get tags, bytes are in the S3 store, a stop leaves nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphfs.client import connect
+from scripts.cluster import members, started
+from tests.contracts.ground import OWNER, Ground, eventually
+from tests.house.source import ROOT
+
+
+def cluster(action: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "scripts/cluster.py", action, "--folder", str(folder)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=150)
+
+
+def told(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "cluster.json").read_text())
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "cluster"
+    try:
+        yield place
+    finally:
+        cluster("stop", place)
+
+
+def test_up_tagged_down_and_up_again(folder: Path) -> None:
+    done = cluster("start", folder)
+    assert done.returncode == 0, done.stderr
+    known = told(folder)
+    assert f"--server {known['url']}" in done.stdout
+    assert known["token"] not in done.stdout
+    assert (folder / "cluster.json").stat().st_mode & 0o077 == 0
+    names = [part["name"] for part in known["processes"]]
+    assert names == ["s3", "gateway-1", "nginx", "tagger-1"]
+    assert cluster("start", folder).returncode == 1, "a second one would write over the first"
+
+    data = os.urandom(1 << 20) * 9
+    drive = connect(known["url"], token=known["token"])
+    try:
+        ground = Ground(drive, folder)
+        large = ground.file("large.bin", data)
+        text = ground.file("Recipes/soup.md", b"# Tomato soup\n\nTomatoes, onions and basil; cook for an hour.\n")
+        assert ground.read(large) == data
+        objects = [path for path in (folder / "s3/graphfs/blobs").rglob("*") if path.is_file()]
+        assert sum(path.stat().st_size for path in objects) >= 1 << 20
+        eventually(lambda: drive.edges(OWNER, text.file), 90)
+        assert drive.fsck(OWNER, verify=True) == []
+    finally:
+        drive.close()
+
+    os.kill(next(part["pid"] for part in known["processes"] if part["name"] == "nginx"), signal.SIGKILL)
+    assert cluster("stop", folder).returncode == 0
+    assert [one["name"] for one in known["processes"] if members(one["pid"], one["started"])] == []
+    assert not (folder / "cluster.json").exists()
+
+    assert cluster("start", folder).returncode == 0
+    known = told(folder)
+    assert all(started(part["pid"]) == part["started"] for part in known["processes"])
+    drive = connect(known["url"], token=known["token"])
+    try:
+        assert Ground(drive, folder).read(large) == data
+    finally:
+        drive.close()
