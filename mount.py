@@ -10,22 +10,23 @@ import gc
 import logging
 import os
 import resource
+import secrets
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.app import Server, run_in_thread, token_of
 from gateway.service import open_service
 from graphfs.api import Drive
 from graphfs.cli.exits import EXITS
-from graphfs.client import connect
+from graphfs.client import connect_mount
 from graphfs.client.drive import SOCKET
 from graphfs.config import Config, load
-from graphfs.errors import DriveError
+from graphfs.errors import DriveError, InvalidArgument, Unauthenticated
 from graphfs.fuse.binding import choose, serve
 from graphfs.fuse.options import MountOptions
 from graphfs.mounting.background import Report, in_background, in_foreground, print_message
@@ -38,6 +39,7 @@ from graphfs.mounting.supervisor import Supervisor
 from graphfs.mounting.unmounting import detach
 from graphfs.vfs.filesystem import FileSystem
 from graphfs.vfs.labels import TagLabels
+from graphfs.vfs.origins import Origins
 from graphfs.vfs.recovery import recover
 from graphfs.vfs.rooms import standard_rooms
 from graphfs.vfs.tags import Surroundings
@@ -64,6 +66,7 @@ class Plan:
     config: Config
     config_file: Path | None
     server: str | None
+    token: str = field(repr=False)
     binding: str
     options: MountOptions
 
@@ -78,6 +81,9 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--config", type=Path, metavar="FILE", help="settings (default: config.yaml in the state directory)"
     )
     parser.add_argument("--server", metavar="URL", help="show the drive of a server instead of one of this machine")
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="the server's token (or set GRAPHFS_TOKEN); never an argument"
+    )
     parser.add_argument("--foreground", "-f", action="store_true", help="stay, and log to standard error")
     parser.add_argument("-o", dest="options", action="append", default=[], metavar="OPT[,OPT]", help="mount options")
     return parser.parse_args(arguments)
@@ -105,7 +111,18 @@ def _plan(given: argparse.Namespace) -> Plan:
     prepare_state(state)
     options = MountOptions(read_only, allow_other, config.mount.entry_timeout, config.mount.attribute_timeout)
     server = given.server or os.environ.get("GRAPHFS_SERVER")
-    return Plan(mount_point, state, config, file, server, choose(config.mount.binding), options)
+    token = _token(given.token_file) if server else ""
+    return Plan(mount_point, state, config, file, server, token, choose(config.mount.binding), options)
+
+
+def _token(file: Path | None) -> str:
+    """What proves to the server who mounts. InvalidArgument: the file cannot be read."""
+    if file is None:
+        return os.environ.get("GRAPHFS_TOKEN", "").strip()
+    try:
+        return file.expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidArgument(f"the token in {file} cannot be read: {error}") from error
 
 
 class Mount:
@@ -122,6 +139,7 @@ class Mount:
         self._answers = False
         self._tagger: Supervisor | None = None
         self._make_room: Callable[[], bool] = lambda: False
+        self._origins = Origins(secrets.randbits(64)) if plan.server else None
 
     def run(self) -> int:
         """Serves until it is unmounted or a signal comes. Everything is durable on return."""
@@ -174,7 +192,7 @@ class Mount:
             labels=TagLabels(drive),
             entry_timeout=settings.entry_timeout,
             attribute_timeout=settings.attribute_timeout,
-            remote=plan.server is not None,
+            remote=self._origins,
             make_room=self._make_room,
         )
         if plan.server is None and plan.config.tagger.enabled:
@@ -184,13 +202,36 @@ class Mount:
     def _open(self) -> tuple[Drive, str]:
         plan = self._plan
         drive: Drive
-        if plan.server:
-            drive = connect(plan.server)
+        if plan.server and self._origins is not None:
+            drive = self._connect(plan.server, self._origins)
         else:
             drive = service = open_service(plan.state, plan.config)
             self._make_room = service.make_room
         self._stack.callback(drive.close)
-        return drive, plan.server or self._serve_http(drive)
+        return drive, self._serve_http(drive)
+
+    def _connect(self, server: str, origins: Origins) -> Drive:
+        """The drive of a server that answers. Unauthenticated, Unavailable say why it does not."""
+        plan, network = self._plan, self._plan.config.network
+        drive = connect_mount(
+            server,
+            token=plan.token,
+            patience=network.patience_seconds,
+            ca_file=Path(network.ca_file).expanduser() if network.ca_file else None,
+            stamp=origins.stamp,
+        )
+        try:
+            drive.chunk_size()
+        except Unauthenticated as error:
+            drive.asker.close()
+            what = "refuses the token" if plan.token else "needs a token"
+            raise Unauthenticated(
+                f"the server {server} {what}: {error}; give one by --token-file FILE or GRAPHFS_TOKEN"
+            ) from error
+        except DriveError:
+            drive.asker.close()
+            raise
+        return drive
 
     def _serve_http(self, drive: Drive) -> str:
         """Serves the drive for the command line, the web page and the tagger; the address of its socket."""

@@ -131,6 +131,11 @@ class Server(Section, frozen=True, kw_only=True):
     drain_seconds: Seconds = 10.0
 
 
+class Network(Section, frozen=True, kw_only=True):
+    patience_seconds: Annotated[float, msgspec.Meta(ge=0.1)] = 10.0
+    ca_file: str | None = None
+
+
 class Log(Section, frozen=True, kw_only=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
@@ -147,6 +152,7 @@ class Config(Section, frozen=True, kw_only=True):
     jobs: Jobs = Jobs()
     tagger: Tagger = Tagger()
     server: Server = Server()
+    network: Network = Network()
     log: Log = Log()
 
 

@@ -1,14 +1,16 @@
 """Asking one operation over HTTP: the request's head, the exchange, the retries, the error that a reply says. It
 knows no operation by name."""
 
+import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from graphfs import wire
 from graphfs.client.connection import Connection, LostError, Pool, Reply
+from graphfs.client.outage import Outage
 from graphfs.client.retry import Failure, Policy
 from graphfs.errors import Unavailable
 from graphfs.model import Caller
@@ -20,8 +22,21 @@ _caller_text = lru_cache(maxsize=1024)(wire.caller_text)
 class Asker:
     """Asks operations of one server. For any number of threads."""
 
-    def __init__(self, address: Address, *, token: str, timeout: float, policy: Policy) -> None:
-        self._pool = Pool(address)
+    def __init__(
+        self,
+        address: Address,
+        *,
+        token: str,
+        timeout: float,
+        policy: Policy,
+        trust: ssl.SSLContext | None = None,
+        outage: Outage | None = None,
+        stamp: Callable[[Caller], Caller] | None = None,
+    ) -> None:
+        """`stamp`: as whom the server knows a caller. `outage`: how long one that is away is waited for."""
+        self._pool = Pool(address, trust)
+        self.outage = outage or Outage()
+        self._stamp = stamp
         self._policy = policy
         self._timeout = timeout
         self._closing = threading.Event()
@@ -36,7 +51,9 @@ class Asker:
     ) -> Any:
         """The operation's result, or its error."""
         seconds = operation.seconds if operation.seconds > wire.PATIENCE else self._timeout
-        reply = self.exchange(operation, caller, values, body, time.monotonic() + seconds)
+        self.outage.check()
+        deadline = self.outage.deadline(time.monotonic() + seconds)
+        reply = self.exchange(operation, caller, values, body, deadline)
         return wire.answer(operation, reply.body)
 
     def exchange(
@@ -53,6 +70,8 @@ class Asker:
         body = body if operation.body is not None else json_body
         lines = [f"{operation.verb} {self._base}{target}{self._head}"]
         if caller is not None:
+            if self._stamp is not None:
+                caller = self._stamp(caller)
             lines.append(f"{wire.CALLER_HEADER}: {_caller_text(caller)}\r\n")
         if body is not None:
             lines.append(
@@ -78,26 +97,46 @@ class Asker:
         attempt, lost_one = 0, False
         while True:
             attempt += 1
-            connection = self._pool.take(deadline, fresh=lost_one)
-            reused = connection.idle_since > 0
-            try:
-                reply = connection.exchange(head, body, deadline)
-            except LostError as lost:
-                error: Exception = Unavailable(str(lost))
-                failure = Failure(sent=lost.sent, late=lost.late, reused=reused)
-                lost_one = True
-            else:
-                if reply.status < 400:
-                    return reply
-                error = wire.error_of(reply.status, reply.body)
-                if not isinstance(error, Unavailable):
-                    raise error
-                failure = Failure(sent=True)
-            finally:
-                self._pool.give_back(connection)
+            begun = time.monotonic()
+            found = self._attempt(head, body, deadline, fresh=lost_one)
+            if isinstance(found, Reply):
+                return found
+            error, failure = found
+            lost_one = not failure.replied
+            if failure.late or failure.away or not failure.connected:
+                self.outage.failed(begun)
+                deadline = self.outage.deadline(deadline)
             delay = self._policy.delay(attempt, failure, idempotent=idempotent)
             if delay is None or time.monotonic() + delay >= deadline or self._closing.wait(delay):
                 raise error
+
+    def _attempt(
+        self, head: bytes, body: bytes | None, deadline: float, *, fresh: bool
+    ) -> Reply | tuple[Unavailable, Failure]:
+        """A success, or how it failed; what the server refuses is raised."""
+        try:
+            connection = self._pool.take(deadline, fresh=fresh)
+        except Unavailable as error:
+            return error, Failure(sent=False, connected=False)
+        reused = connection.idle_since > 0
+        try:
+            reply = connection.exchange(head, body, deadline)
+        except LostError as lost:
+            return Unavailable(str(lost)), Failure(sent=lost.sent, late=lost.late, reused=reused)
+        finally:
+            self._pool.give_back(connection)
+        if reply.status < 400:
+            self.outage.answered()
+            return reply
+        refused = wire.error_of(reply.status, reply.body)
+        if not isinstance(refused, Unavailable):
+            self.outage.answered()
+            raise refused
+        return refused, Failure(sent=True, replied=True, away=not wire.is_ours(reply.body))
+
+    def give_up(self) -> None:
+        """The server is gone: what waits for it is broken off."""
+        self._pool.abort()
 
     def connection(self, deadline: float) -> Connection:
         """A connection of one's own, to be closed by who took it."""

@@ -13,6 +13,7 @@ import threading
 import time
 from typing import NamedTuple
 
+from graphfs.client.trust import refusal
 from graphfs.errors import Unavailable
 from graphfs.wire.address import Address, UnixAddress, short_path
 
@@ -44,9 +45,9 @@ class LostError(Exception):
 class Connection:
     """One connection. Not for two threads at once."""
 
-    def __init__(self, address: Address, deadline: float) -> None:
-        """Unavailable when nobody answers there."""
-        self._socket = _dial(address, deadline)
+    def __init__(self, address: Address, deadline: float, trust: ssl.SSLContext | None = None) -> None:
+        """Unavailable when nobody answers there, or somebody who is not trusted. `trust` is needed for TLS."""
+        self._socket = _dial(address, deadline, trust)
         self._rest = b""
         self.usable = True
         self.idle_since = 0.0
@@ -54,6 +55,8 @@ class Connection:
     def stale(self) -> bool:
         """Whether the other end gave it up meanwhile (or says something that nobody asked for)."""
         if self._rest or time.monotonic() - self.idle_since > _IDLE_SECONDS:
+            return True
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
             return True
         poll = select.poll()
         poll.register(self._socket, select.POLLIN | select.POLLHUP | select.POLLERR)
@@ -164,7 +167,7 @@ class Connection:
         self._socket.close()
 
 
-def _dial(address: Address, deadline: float) -> socket.socket:
+def _dial(address: Address, deadline: float, trust: ssl.SSLContext | None) -> socket.socket:
     left = deadline - time.monotonic()
     if left <= 0:
         raise Unavailable("no time is left to connect to the server")
@@ -182,10 +185,21 @@ def _dial(address: Address, deadline: float) -> socket.socket:
         connection = socket.create_connection((address.host, address.port), timeout=left)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if address.tls:
-            return ssl.create_default_context().wrap_socket(connection, server_hostname=address.host)
+            return _encrypted(connection, address.host, trust or ssl.create_default_context())
     except OSError as error:
         raise Unavailable(f"the server at {describe(address)} does not answer: {error}") from error
     return connection
+
+
+def _encrypted(connection: socket.socket, host: str, trust: ssl.SSLContext) -> socket.socket:
+    try:
+        return trust.wrap_socket(connection, server_hostname=host)
+    except ssl.SSLError as error:
+        connection.close()
+        raise Unavailable(refusal(host, error)) from error
+    except BaseException:
+        connection.close()
+        raise
 
 
 def describe(address: Address) -> str:
@@ -198,9 +212,11 @@ def describe(address: Address) -> str:
 class Pool:
     """Idle connections to one address. For any number of threads; also after a fork each process has its own."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, trust: ssl.SSLContext | None = None) -> None:
         self._address = address
+        self._trust = trust
         self._idle: list[Connection] = []
+        self._used: set[Connection] = set()
         self._lock = threading.Lock()
         self._process = os.getpid()
         self._closed = False
@@ -216,18 +232,34 @@ class Pool:
                     break
                 connection = self._idle.pop()
             if not connection.stale():
+                with self._lock:
+                    self._used.add(connection)
                 return connection
             connection.close()
-        return Connection(self._address, deadline)
+        connection = Connection(self._address, deadline, self._trust)
+        with self._lock:
+            self._used.add(connection)
+        return connection
 
     def give_back(self, connection: Connection) -> None:
         """Keeps it for the next exchange, if it can be used again."""
         connection.idle_since = time.monotonic()
         with self._lock:
+            self._used.discard(connection)
             if connection.usable and not self._closed and len(self._idle) < _MOST_IDLE:
                 self._idle.append(connection)
                 return
         connection.close()
+
+    def abort(self) -> None:
+        """Breaks off every exchange under way, and forgets what is idle: the server is gone."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+            used = list(self._used)
+        for connection in idle:
+            connection.close()
+        for connection in used:
+            connection.abort()
 
     def _after_fork(self) -> None:
         if self._process != os.getpid():
@@ -235,6 +267,7 @@ class Pool:
             self._process = os.getpid()
             self._lock = threading.Lock()
             inherited, self._idle = self._idle, []
+            self._used = set()
             for connection in inherited:
                 connection.close()
 

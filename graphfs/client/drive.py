@@ -1,6 +1,7 @@
 """`HttpDrive`: the boundary over HTTP. Every ordinary call is made from its row in the table; here are only those
 that a row cannot say."""
 
+import ssl
 import stat
 import threading
 import time
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from graphfs import wire
-from graphfs.api import Care, Content, Drive, Jobs, Tags, Trash, Tree, Views, Xattrs
+from graphfs.api import Care, Content, Jobs, Tags, Trash, Tree, Views, Xattrs
 from graphfs.client.asker import Asker
 from graphfs.client.events import Follower
+from graphfs.client.outage import Outage
 from graphfs.client.retry import Policy
-from graphfs.model import Event
-from graphfs.wire.address import Address, UnixAddress, parse_address
+from graphfs.client.trust import context_for
+from graphfs.model import Caller, Event
+from graphfs.wire.address import Address, TcpAddress, UnixAddress, parse_address
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,10 +55,21 @@ class HttpDrive:
     """A drive behind a server. Synchronous, for any number of threads; every call ends within its time-out."""
 
     def __init__(
-        self, address: Address, *, token: str = "", timeout: float = wire.PATIENCE, policy: Policy | None = None
+        self,
+        address: Address,
+        *,
+        token: str = "",
+        timeout: float = wire.PATIENCE,
+        policy: Policy | None = None,
+        trust: ssl.SSLContext | None = None,
+        outage: Outage | None = None,
+        stamp: Callable[[Caller], Caller] | None = None,
     ) -> None:
-        """`timeout`: seconds for an ordinary call (longer work has its own, longer ones). Nothing is connected yet."""
-        self.asker = Asker(address, token=token, timeout=timeout, policy=policy or Policy())
+        """`timeout`: seconds for an ordinary call (longer work has its own, longer ones). `trust`: whose certificates
+        are believed. `outage`, `stamp`: see `Asker`. Nothing is connected yet."""
+        self.asker = Asker(
+            address, token=token, timeout=timeout, policy=policy or Policy(), trust=trust, outage=outage, stamp=stamp
+        )
         self.changed = False
         self._follower = Follower(self.asker, timeout)
         self._limits: wire.Limits | None = None
@@ -179,16 +193,47 @@ class HttpDrive:
             self.asker.close()
 
 
-def connect(address: str | Path, *, token: str = "", timeout: float = wire.PATIENCE) -> Drive:
+def connect(
+    address: str | Path, *, token: str = "", timeout: float = wire.PATIENCE, ca_file: Path | None = None
+) -> HttpDrive:
     """The drive at an address: `unix:PATH`, a state directory or a socket in it, `HOST:PORT`, `http://...`,
     `https://...`.
 
-    TCP needs the `token` (run/token in the state directory). InvalidArgument for what is no address; that nobody
-    answers there shows at the first call: Unavailable.
+    TCP needs the `token` (run/token in the state directory). `ca_file`: the authorities whose certificates are
+    believed, instead of the system's. InvalidArgument for what is no address; that nobody answers there shows at the
+    first call: Unavailable.
     """
     path = Path(address)
     if path.is_dir():
         return HttpDrive(UnixAddress(path / SOCKET), token=token, timeout=timeout)
     if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
         return HttpDrive(UnixAddress(path), token=token, timeout=timeout)
-    return HttpDrive(parse_address(str(address)), token=token, timeout=timeout)
+    found = parse_address(str(address))
+    return HttpDrive(found, token=token, timeout=timeout, trust=trust_for(found, ca_file))
+
+
+def trust_for(address: Address, ca_file: Path | None) -> ssl.SSLContext | None:
+    """What a TLS address needs; None for others. InvalidArgument."""
+    return context_for(ca_file) if isinstance(address, TcpAddress) and address.tls else None
+
+
+def connect_mount(
+    address: str,
+    *,
+    token: str,
+    patience: float,
+    ca_file: Path | None,
+    stamp: Callable[[Caller], Caller],
+) -> HttpDrive:
+    """The drive for a mount, which lives long: the server may go away and come back. `patience`: seconds for which a
+    call waits for it."""
+    found = parse_address(address)
+    return HttpDrive(
+        found,
+        token=token,
+        timeout=patience,
+        policy=Policy(patient=True),
+        trust=trust_for(found, ca_file),
+        outage=Outage(patience),
+        stamp=stamp,
+    )

@@ -27,6 +27,10 @@ class Follower:
 
     def __init__(self, asker: Asker, timeout: float) -> None:
         self._asker = asker
+        # Who waits for a server that is away learns by this poll that it is away, and that it is back.
+        self._seconds = min(_POLL_SECONDS, asker.outage.patience / 2 or _POLL_SECONDS)
+        self._grace = min(timeout, self._seconds)
+        asker.outage.watch(self._outage)
         self._timeout = timeout
         self._listeners: list[Listener] = []
         self._lock = threading.Lock()
@@ -59,9 +63,14 @@ class Follower:
         self._after = self._poll(-1, 0.0)[-1].seq
 
     def _poll(self, after: int, seconds: float) -> list[Event]:
-        deadline = time.monotonic() + seconds + self._timeout
+        begun = time.monotonic()
+        deadline = begun + seconds + self._grace
         if self._connection is None:
-            self._connection = self._asker.connection(deadline)
+            try:
+                self._connection = self._asker.connection(deadline)
+            except DriveError:
+                self._asker.outage.failed(begun)
+                raise
         try:
             reply = self._asker.exchange(
                 _OPERATION, None, {"after": after, "timeout": seconds}, None, deadline, self._connection
@@ -69,7 +78,9 @@ class Follower:
         except DriveError:
             self._connection.close()
             self._connection = None
+            self._asker.outage.failed(begun)
             raise
+        self._asker.outage.answered()
         instance = reply.headers.get(_INSTANCE, b"")
         if after >= 0 and instance != self._instance:
             # Another run of the server: its numbers may have begun again.
@@ -84,7 +95,7 @@ class Follower:
         pause = 0.05
         while not self._stop.is_set():
             try:
-                events = self._poll(self._after, _POLL_SECONDS)
+                events = self._poll(self._after, 0.0 if self._asker.outage.seconds else self._seconds)
             except DriveError as error:
                 if not self._stop.is_set():
                     _log.info("events are not followed now: %s", error)
@@ -98,6 +109,12 @@ class Follower:
                 self._after = events[-1].seq
         if self._connection is not None:
             self._connection.close()
+
+    def _outage(self, away: bool) -> None:
+        """Somebody's call found no server: a poll under way may wait for a reply that never comes."""
+        connection = self._connection
+        if away and connection is not None and self._thread is not threading.current_thread():
+            connection.abort()
 
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:

@@ -23,7 +23,7 @@ from graphfs.fuse.loop import Loop
 from graphfs.fuse.options import MountOptions
 from graphfs.fuse.probes import PROBES as _PROBES
 from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Replace, XattrMode
-from graphfs.vfs.interface import Attributes, Cost, Invalidation, Volume
+from graphfs.vfs.interface import EVERYTHING, Attributes, Cost, Invalidation, Volume
 
 REPLACE = {0: Replace.ALLOW, 1: Replace.REFUSE, 2: Replace.EXCHANGE}
 """By the flags of renameat2(2)."""
@@ -122,6 +122,10 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
                     errno_of(error, "forget")  # logged; nobody waits for an answer
 
     def _invalidate(self, invalidation: Invalidation) -> None:
+        if invalidation == EVERYTHING:
+            for known in list(self._lookups):
+                self._invalidate(Invalidation(known, pages=True))
+            return
         node = invalidation.node
         if node not in self._lookups and node != SUPER_ROOT:
             return  # the kernel does not know it

@@ -18,7 +18,7 @@ from graphfs.fuse.hidden import PATTERN, PREFIX, HiddenNames
 from graphfs.fuse.invalidations import Invalidations
 from graphfs.fuse.probes import PROBES
 from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Replace, XattrMode
-from graphfs.vfs.interface import Attributes, DirectoryEntry, Invalidation, Opened, Volume
+from graphfs.vfs.interface import EVERYTHING, Attributes, DirectoryEntry, Invalidation, Opened, Volume
 
 REPLACE = {0: Replace.ALLOW, 1: Replace.REFUSE, 2: Replace.EXCHANGE}
 XATTR_MODES = {0: XattrMode.ANY, os.XATTR_CREATE: XattrMode.CREATE, os.XATTR_REPLACE: XattrMode.REPLACE}
@@ -59,6 +59,9 @@ class PathOperations:
         return self._callers.of(*self._context())
 
     def _invalidate(self, invalidation: Invalidation) -> None:
+        if invalidation == EVERYTHING:
+            self.dentries.forget_all()
+            return
         if invalidation.name:
             folder = self.dentries.path(invalidation.node)
             self.dentries.forget(invalidation.node, invalidation.name)

@@ -18,6 +18,7 @@ from graphfs.vfs.contents import INTERVAL, MEMORY, Contents
 from graphfs.vfs.interface import Attributes
 from graphfs.vfs.invalidation import Invalidations
 from graphfs.vfs.listing import Listing
+from graphfs.vfs.origins import Origins
 from graphfs.vfs.room import Labels, Room
 from graphfs.vfs.xattrs import ExtendedAttributes
 
@@ -40,7 +41,7 @@ class Dispatch:
         labels: Labels | None = None,
         entry_timeout: float = TIMEOUT,
         attribute_timeout: float = TIMEOUT,
-        remote: bool = False,
+        remote: Origins | None = None,
         memory: int = MEMORY,
         interval: float = INTERVAL,
         clock: Callable[[], int] = time.time_ns,
@@ -48,11 +49,11 @@ class Dispatch:
     ) -> None:
         """`staging` is this mount's own folder for data under way. `memory`: bytes of a file that wait in memory.
         `interval`: seconds between looks at what waits. `make_room` frees some of the disk that stages when it is
-        full; False: nothing can give way."""
-        self.remote = remote
+        full; False: nothing can give way. `remote`: the drive is elsewhere, and knows this mount by this stamp."""
+        self.remote = remote is not None
         self._drive = drive
         self._chunk = drive.chunk_size()
-        self._invalidations = Invalidations(remote=remote)
+        self._invalidations = Invalidations(remote)
         self._contents = Contents(
             drive,
             staging,

@@ -67,6 +67,10 @@ class Invalidation(Struct, frozen=True):
     pages: bool = False
 
 
+EVERYTHING = Invalidation(0)
+"""Changes were missed: whatever the kernel keeps may be wrong."""
+
+
 class Volume(Protocol):
     """A mounted drive. Node 1 is the mount's root."""
 

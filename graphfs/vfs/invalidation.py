@@ -12,7 +12,8 @@ from queue import SimpleQueue
 from threading import Lock, Thread, local
 
 from graphfs.model import Caller, Event, EventKind
-from graphfs.vfs.interface import Invalidation
+from graphfs.vfs.interface import EVERYTHING, Invalidation
+from graphfs.vfs.origins import Origins
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,9 @@ class _Here(local):
 class Invalidations:
     """Turns events of the drive into invalidations, told in order on a thread of its own. Thread-safe."""
 
-    def __init__(self, *, remote: bool) -> None:
-        """`remote`: events come on a thread of their own, so only the process that made the change tells them apart."""
+    def __init__(self, remote: Origins | None = None) -> None:
+        """`remote`: events come on a thread of their own, and only the stamp of who made the change tells them
+        apart."""
         self._remote = remote
         self._origins: OrderedDict[int, None] = OrderedDict()
         self._lock = Lock()
@@ -50,6 +52,8 @@ class Invalidations:
 
     def own(self, caller: Caller) -> None:
         """What this caller changes now, on this thread, is asked for by our kernel."""
+        if self._remote is not None:
+            return  # it is stamped
         self._here.ours = True
         pid = caller.pid
         if pid and pid not in self._origins:
@@ -61,18 +65,25 @@ class Invalidations:
     @contextmanager
     def indirect(self) -> Iterator[None]:
         """What changes within on this thread is not what the kernel thinks it asked for (a move that tags)."""
-        self._here.indirect = True
+        self._indirectly(True)
         try:
             yield
         finally:
-            self._here.indirect = False
+            self._indirectly(False)
+
+    def _indirectly(self, indirect: bool) -> None:
+        self._here.indirect = indirect
+        if self._remote is not None:
+            self._remote.indirectly(indirect)
 
     def foreign(self, event: Event) -> bool:
         """Whether our kernel cannot know of it."""
         return not self._ours(event) or self._here.indirect
 
     def _ours(self, event: Event) -> bool:
-        return event.origin in self._origins and (self._remote or self._here.ours)
+        if self._remote is not None:
+            return self._remote.known(event.origin)
+        return event.origin in self._origins and self._here.ours
 
     def pages(self, node: int) -> None:
         """The kernel's pages of this node no longer hold."""
@@ -83,11 +94,13 @@ class Invalidations:
             self._queue.put(invalidation)
 
     def event(self, event: Event) -> None:
-        """Of the kinds NODE and ENTRY; others have no node that a kernel knows."""
+        """Of the kinds NODE, ENTRY and RESET; others have no node that a kernel knows."""
         if event.kind is EventKind.NODE:
             self.put(Invalidation(event.node, pages=not self._ours(event)))
         elif event.kind is EventKind.ENTRY:
             self.put(Invalidation(event.node, event.name))
+        elif event.kind is EventKind.RESET:
+            self.put(EVERYTHING)
 
     def close(self) -> None:
         if self._thread is not None:

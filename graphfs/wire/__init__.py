@@ -29,7 +29,7 @@ from graphfs.wire.codec import (
     request,
 )
 from graphfs.wire.forms import Limits
-from graphfs.wire.status import STATUS, ErrorReply, Fault, error_of, reply_of
+from graphfs.wire.status import STATUS, ErrorReply, Fault, error_of, is_ours, reply_of
 from graphfs.wire.table import (
     CALLER_HEADER,
     INSTANCE_HEADER,
@@ -70,6 +70,7 @@ __all__ = [
     "decode",
     "encode",
     "error_of",
+    "is_ours",
     "reply",
     "reply_of",
     "request",

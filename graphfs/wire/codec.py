@@ -212,12 +212,14 @@ def caller_of(text: str) -> Caller:
     try:
         uid, gid, groups, pid, actor = text.split(":")
         numbers = tuple([_natural(one) for one in groups.split(",")]) if groups else ()
-        return Caller(_natural(uid), _natural(gid), numbers, _natural(pid), unquote(actor, errors="surrogateescape"))
+        return Caller(
+            _natural(uid), _natural(gid), numbers, _natural(pid, 16), unquote(actor, errors="surrogateescape")
+        )
     except ValueError as error:
         raise errors.InvalidArgument("the caller's header is not uid:gid:groups:pid:actor") from error
 
 
-def _natural(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 10):
+def _natural(text: str, digits: int = 10) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= digits):
         raise ValueError(text)
     return int(text)

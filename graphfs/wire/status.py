@@ -69,6 +69,15 @@ def reply_of(error: errors.DriveError) -> tuple[int, bytes]:
     return STATUS[error.code], msgspec.json.encode(ErrorReply(Fault(error.code, message)))
 
 
+def is_ours(body: bytes) -> bool:
+    """Whether an error's reply is a server's of ours, not the page of a proxy before it."""
+    try:
+        msgspec.json.decode(body, type=ErrorReply)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
 def error_of(status: int, body: bytes) -> errors.DriveError:
     """The error that a reply says; one that is not ours (a proxy's page) is told by its status."""
     try:

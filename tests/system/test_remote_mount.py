@@ -1,0 +1,191 @@
+"""`mount.py --server`: who is let in, what two mounts see of one another, and a server that comes and goes."""
+
+import os
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from graphfs.client import connect
+from graphfs.errors import InvalidArgument, Unavailable
+from tests.contracts.ground import eventually
+from tests.system.mounts import place
+from tests.system.remote import Gateway, gateway, remote_mount
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Gateway]:
+    with gateway(tmp_path / "gateway") as made:
+        yield made
+
+
+def test_the_token_is_needed_over_tcp_and_a_wrong_one_is_told(tmp_path: Path) -> None:
+    port = free_port()
+    with gateway(tmp_path / "gateway", f"127.0.0.1:{port}") as server, place(tmp_path / "m") as there:
+        none = there.mount("--server", f"http://127.0.0.1:{port}")
+        assert none.returncode == 12, none.stderr
+        assert "needs a token" in none.stderr
+        wrong = there.mount("--server", f"http://127.0.0.1:{port}", GRAPHFS_TOKEN="not this one")
+        assert wrong.returncode == 12
+        assert "refuses the token" in wrong.stderr
+        assert "not this one" not in wrong.stderr
+        file = tmp_path / "token"
+        file.write_text(server.token + "\n")
+        done = there.mount("--server", f"http://127.0.0.1:{port}", "--token-file", str(file))
+        assert done.returncode == 0, done.stderr
+        (there.drive / "files" / "f").write_text("over TCP")
+        assert (there.drive / "files" / "f").read_text() == "over TCP"
+        assert there.unmount().returncode == 0
+
+
+def test_a_server_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+    with place(tmp_path) as there:
+        begun = time.monotonic()
+        done = there.mount("--server", f"http://127.0.0.1:{free_port()}")
+        assert done.returncode == 23, done.stderr
+        assert "does not answer" in done.stderr
+        assert time.monotonic() - begun < 20
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A self-signed one for localhost, and its key."""
+    folder.mkdir()
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)],
+        check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    return cert, key
+
+
+@contextmanager
+def encrypted(cert: Path, key: Path, body: bytes) -> Iterator[int]:
+    """A TLS server that answers everything with one body; its port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    plain, _ = listener.accept()
+                except OSError:
+                    return
+                try:
+                    with context.wrap_socket(plain, server_side=True) as connection:
+                        connection.recv(65536)
+                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+                except OSError:
+                    plain.close()  # the client does not believe us
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield int(listener.getsockname()[1])
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+def test_certificates_are_verified(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path / "tls")
+    with encrypted(cert, key, b'{"inline_limit":1,"chunk_size":4096}') as port:
+        stranger = connect(f"https://localhost:{port}", token="t")
+        with pytest.raises(Unavailable, match=r"certificate of localhost is not trusted.*network\.ca_file"):
+            stranger.chunk_size()
+        stranger.asker.close()
+        known = connect(f"https://localhost:{port}", token="t", ca_file=cert)
+        assert known.chunk_size() == 4096
+        known.asker.close()
+        with pytest.raises(InvalidArgument, match="holds no certificates"):
+            connect(f"https://localhost:{port}", ca_file=key)
+
+
+@pytest.mark.parametrize("binding", ["pyfuse3", "fusepy"])
+def test_two_mounts_see_one_another_within_two_seconds(server: Gateway, tmp_path: Path, binding: str) -> None:
+    option = ("-o", f"binding={binding}")
+    with remote_mount(server, tmp_path / "a", *option) as a, remote_mount(server, tmp_path / "b", *option) as b:
+        here, there = a.drive / "files" / "f", b.drive / "files" / "f"
+        here.write_text("one")
+        eventually(there.exists, 2)
+        assert there.read_text() == "one"  # close-to-open
+        here.write_text("two, longer")
+        assert there.read_text() == "two, longer"
+        here.rename(here.with_name("g"))
+        eventually(lambda: not there.exists() and there.with_name("g").exists(), 2)
+        there.with_name("g").unlink()
+        eventually(lambda: not here.with_name("g").exists(), 2)
+        assert a.unmount().returncode == b.unmount().returncode == 0
+
+
+def test_a_name_has_one_winner(server: Gateway, tmp_path: Path) -> None:
+    with remote_mount(server, tmp_path / "a") as a, remote_mount(server, tmp_path / "b") as b:
+        roots = [a.drive / "files", b.drive / "files"]
+        for number in range(20):
+            wins: list[Path] = []
+
+            def attempt(root: Path, number: int = number, wins: list[Path] = wins) -> None:
+                try:
+                    if number % 2:
+                        os.mkdir(root / f"n{number}")
+                    else:
+                        os.close(os.open(root / f"n{number}", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+                except FileExistsError:
+                    return
+                wins.append(root)
+
+            threads = [threading.Thread(target=attempt, args=(root,)) for root in roots]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(30)
+            assert len(wins) == 1
+
+
+def test_a_server_that_comes_back_within_the_patience_is_only_waited_for(server: Gateway, tmp_path: Path) -> None:
+    with remote_mount(server, tmp_path / "a") as a:
+        (a.drive / "files" / "f").write_text("before")
+        server.kill()
+        back = threading.Thread(target=server.start)
+        back.start()
+        (a.drive / "files" / "d").mkdir()
+        (a.drive / "files" / "d" / "g").write_text("after")
+        back.join(40)
+        assert (a.drive / "files" / "f").read_text() == "before"
+
+
+def test_a_server_that_is_gone_freezes_nobody_and_is_taken_up_again(server: Gateway, tmp_path: Path) -> None:
+    with remote_mount(server, tmp_path / "a", GRAPHFS_NETWORK__PATIENCE_SECONDS="2") as a:
+        (a.drive / "files" / "f").write_text("content")
+        server.kill()
+        begun = time.monotonic()
+        with pytest.raises(OSError):
+            (a.drive / "files" / "d").mkdir()
+        assert time.monotonic() - begun < 5
+        begun = time.monotonic()
+        for number in range(5):  # the outage is known: no call waits again
+            with pytest.raises(OSError):
+                (a.drive / "files" / f"d{number}").mkdir()
+        assert time.monotonic() - begun < 2
+        server.start()
+
+        def works() -> bool:
+            try:
+                (a.drive / "files" / "e").mkdir(exist_ok=True)
+            except OSError:
+                return False
+            return True
+
+        eventually(works, 10)
+        assert (a.drive / "files" / "f").read_text() == "content"
