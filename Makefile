@@ -30,6 +30,10 @@ test: ## everything: the checks and the whole suite
 	@$(MAKE) --no-print-directory static
 	@scripts/run-tests $(TESTS)
 
+soak: ## for long: 200 kills of the mount, the tagger and both (KILLS=)
+	@scripts/setup test
+	@CRASH_KILLS=$(or $(KILLS),200) $(BIN)/pytest -q -o faulthandler_timeout=0 tests/system/test_crash.py
+
 check: ## the checks and the quick tests, in a minute
 	@scripts/setup venv
 	@$(MAKE) --no-print-directory static
