@@ -1,10 +1,17 @@
-"""Audio and video: what ffprobe says of them. Nothing is decoded; sound and pictures are not understood here."""
+"""Audio and video: what ffprobe says of them, and of a video a few frames where the scene changes, with the words in
+them. Sound is not understood here."""
 
+import io
 import json
 import shutil
 import subprocess
+import time
 
-from tagger.extract.passages import tidy
+from PIL import Image
+
+from tagger.extract import outside
+from tagger.extract.image import SHOWN, Seen, look_at
+from tagger.extract.passages import by_structure, tidy
 from tagger.extract.result import Extract, Kind, Limits, Sniffed, Source
 
 _WANTED = {
@@ -22,6 +29,9 @@ _WANTED = {
     "description": "description",
     "language": "language",
 }
+_MINUTES = 10
+_FRAME_BYTES = 16 << 20
+_START = b"\xff\xd8\xff"
 
 
 def extract(source: Source, sniffed: Sniffed, limits: Limits) -> Extract:
@@ -61,16 +71,45 @@ def extract(source: Source, sniffed: Sniffed, limits: Limits) -> Extract:
     kinds = {stream.get("codec_type") for stream in streams}
     kind = Kind.VIDEO if "video" in kinds else Kind.AUDIO if "audio" in kinds else sniffed.kind
     words = [properties.get(key, "") for key in ("title", "artist", "album", "genre", "description", "comment")]
+    seen = frames(source, limits) if kind is Kind.VIDEO else []
+    words += dict.fromkeys(one.text for one in seen)
     return Extract(
         kind,
         sniffed.media_type,
         title=properties.pop("title", ""),
-        text="\n".join(filter(None, words)),
+        text=by_structure("\n".join(filter(None, words)), limits.text_chars),
         properties=properties,
-        looked_at=("metadata",),
-        not_looked_at=("sound", "pictures") if kind is Kind.VIDEO else ("sound",),
+        pictures=tuple(picture for one in seen for picture in one.pictures)[: limits.pictures],
+        looked_at=("metadata", f"{len(seen)} frames") if seen else ("metadata",),
+        not_looked_at=("sound", "pictures") if kind is Kind.VIDEO and not seen else ("sound",),
         error="" if source.whole else "only the beginning and the end were read",
     )
+
+
+def frames(source: Source, limits: Limits) -> list[Seen]:
+    """What is seen in the first frame and those after a change of scene, among the key frames of the first minutes."""
+    if not (limits.ocr or limits.pictures):
+        return []
+    deadline = time.monotonic() + limits.wall_seconds * 0.5
+    command = ["ffmpeg", "-v", "quiet", "-nostdin", "-threads", "1", "-protocol_whitelist", "file,pipe"]
+    command += ["-skip_frame", "nokey", "-t", str(_MINUTES * 60), "-i", f"file:{source.path}", "-an", "-sn"]
+    command += ["-vf", f"select='eq(n,0)+gt(scene,0.2)',scale=w='min({SHOWN},iw)':h=-2", "-fps_mode", "vfr"]
+    command += ["-frames:v", str(max(limits.ocr_pages, limits.pictures)), "-q:v", "3", "-c:v", "mjpeg"]
+    try:
+        drawn = outside.run([*command, "-f", "image2pipe", "-"], most=_FRAME_BYTES, seconds=limits.wall_seconds * 0.3)
+    except outside.Missing:
+        return []
+    found: list[Seen] = []
+    for frame in drawn.data.split(_START)[1:]:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        try:
+            with Image.open(io.BytesIO(_START + frame)) as image:
+                found.append(look_at(image, limits, left))
+        except (OSError, ValueError, SyntaxError):
+            continue
+    return found
 
 
 def _properties(container: dict[str, object], streams: list[dict[str, object]]) -> dict[str, str]:

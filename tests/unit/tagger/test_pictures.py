@@ -1,6 +1,7 @@
 """Words in pictures and on scanned pages: read where they stand, bounded, and only data."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,31 @@ def test_the_sandbox_reads_words_within_its_limits(tmp_path: Path) -> None:
     with Sandbox(Limits(wall_seconds=20, cpu_seconds=15)) as sandbox:
         assert "Quarterly budget" in sandbox.extract(samples.source(path)).text
     assert not [name for name in os.listdir(tmp_path) if name != "screen.png"]
+
+
+def film(path: Path, scenes: tuple[str, ...]) -> Path:
+    """A silent film, a second a scene, each with words on it."""
+    for number, words in enumerate(scenes):
+        image = written((words,), (640, 360))
+        ground = Image.new("RGB", image.size, ("white", "orange", "lightblue")[number % 3])
+        Image.composite(image, ground, image.convert("L").point(lambda v: 255 if v < 128 else 0)).save(
+            path.with_name(f"scene{number}.png")
+        )
+    made = ["ffmpeg", "-loglevel", "error", "-framerate", "1", "-i", str(path.with_name("scene%d.png"))]
+    made += ["-c:v", "mpeg4", "-g", "1", "-r", "5", "-metadata", "title=Our year", "-f", "matroska", str(path)]
+    subprocess.run(made, check=True)
+    return path
+
+
+def test_a_film_is_seen_where_its_scenes_change(tmp_path: Path) -> None:
+    found = read(film(tmp_path / "it's a film.mp3", ("Spring", "Summer", "Autumn")), Limits(pictures=2))
+    assert (found.kind, found.title, found.looked_at) == (Kind.VIDEO, "Our year", ("metadata", "3 frames"))
+    assert all(word in found.text for word in ("Spring", "Summer", "Autumn"))
+    assert len(found.pictures) == 2
+    assert found.not_looked_at == ("sound",)
+
+
+def test_half_a_film_gives_what_there_is(tmp_path: Path) -> None:
+    path = film(tmp_path / "film", ("Spring", "Summer"))
+    path.write_bytes(path.read_bytes()[:900])
+    assert read(path).kind in {Kind.VIDEO, Kind.AUDIO}
