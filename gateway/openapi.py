@@ -46,6 +46,7 @@ class _Document:
             "tags": [_subject(row.path)],
             "x-scope": row.scope.value,
             "x-idempotent": row.idempotent,
+            "x-keyed": row.keyed,
             "responses": {
                 "200": {"description": "Done.", "content": self._content(row)},
                 "default": {"$ref": "#/components/responses/Error"},

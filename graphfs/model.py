@@ -26,6 +26,8 @@ class Caller(Struct, frozen=True):
     pid: int = 0
     actor: str = ""
     """A name for the journal; empty: `uid:<uid>`."""
+    key: str = ""
+    """What this one change is known by when it is asked again; empty: it never is. See `graphfs.api`."""
 
 
 class Node(Struct, frozen=True, gc=False):

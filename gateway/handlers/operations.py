@@ -7,15 +7,18 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from gateway.context import CALLER, CLIENT_PATIENCE, Context
 from gateway.handlers import permissions
 from graphfs import wire
 from graphfs.errors import InvalidArgument, TooLarge, Unavailable
+from graphfs.model import Caller
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+_KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BYTES_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
@@ -73,6 +76,15 @@ async def next_part(request: web.Request) -> bytes:
         raise Unavailable(f"nothing of the body came for {CLIENT_PATIENCE:.0f} s") from error
 
 
+def keyed(caller: Caller, key: str) -> Caller:
+    """The caller of a change that may be asked again. InvalidArgument for what is no key."""
+    if not key:
+        return caller
+    if not _KEY.fullmatch(key):
+        raise InvalidArgument(f"{wire.KEY_HEADER} is 1 to 64 letters, digits, '-', '_' or '.'")
+    return msgspec.structs.replace(caller, key=key)
+
+
 def handler_of(operation: wire.Operation, context: Context) -> Handler:
     """The handler of a row whose operation is a method of the drive."""
     call: Callable[..., Any] = getattr(context.drive, operation.name)
@@ -84,6 +96,8 @@ def handler_of(operation: wire.Operation, context: Context) -> Handler:
 
     def answer(request: web.Request, values: dict[str, Any]) -> bytes:
         caller = request[CALLER]
+        if operation.keyed:
+            caller = keyed(caller, request.headers.get(wire.KEY_HEADER, ""))
         if not context.owns(caller):
             permissions.check(drive, caller, operation.name, values)
         if operation.name == "put_blob" and hashlib.sha256(values["source"]).digest() != values["digest"]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.service.core import Change, Core
+from gateway.service.repeats import once, version_after
 from graphfs.errors import Conflict, Corrupt, InvalidArgument, NoSpace, NotFound
 from graphfs.layout import apply, slice_layout
 from graphfs.model import Caller, EventKind, Extent, Layout, Node, Patch, Space
@@ -58,6 +59,7 @@ class ContentPart(Core):
         """The disk is full: the trash gives way, oldest first. False: there was nothing to give."""
         return False
 
+    @once(version_after)
     def commit(
         self,
         caller: Caller,

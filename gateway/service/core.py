@@ -14,8 +14,9 @@ from msgspec import Struct
 from gateway.blobs.base import Blobs
 from gateway.service.events import Publisher
 from gateway.service.index import Index
+from gateway.service.repeats import kept_key
 from gateway.store.base import Store, Transaction
-from graphfs.errors import NotAFolder, NotFound
+from graphfs.errors import Conflict, NotAFolder, NotFound
 from graphfs.model import Caller, EventKind, JobRecord, Node
 
 
@@ -114,8 +115,12 @@ class Core:
         commits."""
         with self._turn:
             with self.store.transaction(draft=draft) as tx:
+                if caller.key and tx.done(kept_key(caller)):
+                    raise Conflict("this was done already")
                 change = Change(tx, caller, self.clock(), self.index)
                 yield change
+                if caller.key:
+                    tx.mark_done(kept_key(caller), change.now)
             change.finish(self.publisher)
 
     def need(self, node: Node | None, what: int | str = "") -> Node:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.blobs.base import Blobs
 from gateway.blobs.engine import open_blobs
+from gateway.service import repeats
 from gateway.service.care import CarePart, Sweeper
 from gateway.service.content import ContentPart, SpacePart
 from gateway.service.core import Settings
@@ -71,11 +72,16 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart):
     def _sweep(self) -> None:
         try:
             self.erase_blobs()
+            self._forget_keys()
             if self.clock() - self._swept > 3600 * 10**9:
                 self._swept = self.clock()
                 self.gc(Caller(uid=0, gid=0, actor="sweep"))
         except DriveError as error:
             _log.warning("sweeping failed, it is tried again: %s", error)
+
+    def _forget_keys(self) -> None:
+        with self.store.transaction() as tx:
+            tx.forget_done(self.clock() - repeats.KEPT)
 
     def accessed(self, times: Sequence[tuple[int, int]]) -> None:
         with self.store.transaction() as tx:

@@ -4,6 +4,7 @@ import stat
 from collections.abc import Sequence
 
 from gateway.service.core import Change, Core, Origin
+from gateway.service.repeats import node_as_it_is, node_at, nothing, once
 from gateway.store.base import EdgeRow, Transaction
 from graphfs.errors import (
     AlreadyExists,
@@ -77,6 +78,7 @@ class TreePart(Core):
             raise NotFound(f"no file has the id {file}")
         return self.need(self.store.by_file(file), file)
 
+    @once(node_at)
     def create(
         self,
         caller: Caller,
@@ -120,6 +122,7 @@ class TreePart(Core):
     def settle(self) -> None:
         self.store.settle()
 
+    @once(node_as_it_is)
     def link(self, caller: Caller, node: int, folder: int, name: str) -> Node:
         check_name(name)
         with self.change(caller) as change:
@@ -142,6 +145,7 @@ class TreePart(Core):
             change.tell(EventKind.NODE, node)
         return found
 
+    @once(nothing)
     def unlink(self, caller: Caller, folder: int, name: str) -> None:
         with self.change(caller) as change:
             tx = change.tx
@@ -240,6 +244,7 @@ class TreePart(Core):
     def copy_edges(self, change: Change, edges: Sequence[EdgeRow], file: int) -> None:
         raise NotImplementedError
 
+    @once(nothing)
     def rmdir(self, caller: Caller, folder: int, name: str) -> None:
         with self.change(caller) as change:
             tx = change.tx
@@ -256,6 +261,7 @@ class TreePart(Core):
             self._folder_paths.clear()
             change.tell(EventKind.ENTRY, folder, name)
 
+    @once(nothing)
     def rename(
         self, caller: Caller, folder: int, name: str, new_folder: int, new_name: str, replace: Replace = Replace.ALLOW
     ) -> None:
@@ -418,6 +424,7 @@ class TreePart(Core):
     def xattrs(self, caller: Caller, node: int) -> list[str]:
         return self.store.xattrs(node)
 
+    @once(nothing)
     def set_xattr(self, caller: Caller, node: int, name: str, value: bytes, mode: XattrMode = XattrMode.ANY) -> None:
         if len(value) > _MAX_XATTR:
             raise TooLarge(f"an extended attribute holds at most {_MAX_XATTR} bytes")
@@ -432,6 +439,7 @@ class TreePart(Core):
             change.tx.save_node(changed(found, ctime=change.now))
             change.tell(EventKind.NODE, node)
 
+    @once(nothing)
     def remove_xattr(self, caller: Caller, node: int, name: str) -> None:
         with self.change(caller) as change:
             found = self.need(change.tx.node(node), node)

@@ -1,6 +1,7 @@
 """Asking one operation over HTTP: the request's head, the exchange, the retries, the error that a reply says. It
 knows no operation by name."""
 
+import secrets
 import ssl
 import threading
 import time
@@ -73,6 +74,8 @@ class Asker:
             if self._stamp is not None:
                 caller = self._stamp(caller)
             lines.append(f"{wire.CALLER_HEADER}: {_caller_text(caller)}\r\n")
+        if operation.keyed:
+            lines.append(f"{wire.KEY_HEADER}: {secrets.token_hex(16)}\r\n")
         if body is not None:
             lines.append(
                 f"Content-Type: {'application/json' if operation.body is None else 'application/octet-stream'}\r\n"
@@ -82,7 +85,7 @@ class Asker:
         head = "".join(lines).encode("ascii")
         if connection is not None:
             return self._once(connection, head, body, deadline)
-        return self._repeated(operation.idempotent, head, body, deadline)
+        return self._repeated(operation.idempotent or operation.keyed, head, body, deadline)
 
     def _once(self, connection: Connection, head: bytes, body: bytes | None, deadline: float) -> Reply:
         try:

@@ -33,6 +33,7 @@ from graphfs.wire.status import STATUS, ErrorReply, Fault, error_of, is_ours, re
 from graphfs.wire.table import (
     CALLER_HEADER,
     INSTANCE_HEADER,
+    KEY_HEADER,
     LONG_PATIENCE,
     MAX_BODY,
     NOT_CROSSING,
@@ -48,6 +49,7 @@ from graphfs.wire.table import (
 __all__ = [
     "CALLER_HEADER",
     "INSTANCE_HEADER",
+    "KEY_HEADER",
     "LONG_PATIENCE",
     "MAX_BODY",
     "NOT_CROSSING",

@@ -19,6 +19,8 @@ PREFIX = "/v1"
 CALLER_HEADER = "X-GraphFS-Caller"
 """Who asks, when the connection's owner asks for somebody: `uid:gid:groups:pid:actor`, groups joined by commas, the
 actor percent-encoded."""
+KEY_HEADER = "Idempotency-Key"
+"""What a change is known by when it is asked again: 1 to 64 letters, digits, `-`, `_` or `.`, new for each change."""
 INSTANCE_HEADER = "X-GraphFS-Instance"
 """Names one run of a server: event numbers are compared only within one."""
 PATIENCE = 10.0
@@ -74,6 +76,8 @@ class Operation:
     idempotent: bool
     """Asked twice it does no more than asked once, so a client may ask again when it does not know what became of a
     request."""
+    keyed: bool
+    """Asked again with the same key (`KEY_HEADER`) it is done once, also by another server."""
     inline: bool
     """Always short: a server answers it on its event loop."""
     seconds: float
@@ -96,6 +100,7 @@ def _operation(
     *,
     body: str = "",
     idempotent: bool | None = None,
+    keyed: bool = False,
     inline: bool = False,
     seconds: float = PATIENCE,
 ) -> Operation:
@@ -125,6 +130,7 @@ def _operation(
         response=Crossing(bytes) if answer is bytes else CROSSINGS.get(answer, Crossing(answer)),
         fields=msgspec.defstruct(_title(call.__name__), fields, forbid_unknown_fields=True, kw_only=True, frozen=True),
         idempotent=verb == "GET" if idempotent is None else idempotent,
+        keyed=keyed,
         inline=inline,
         seconds=seconds,
         has_caller="caller" in hints,
@@ -192,12 +198,12 @@ OPERATIONS: dict[str, Operation] = {
         _row(Tree.node, "GET", "/nodes/{node}", _R, inline=True),
         _row(Tree.lookup, "GET", "/nodes/{folder}/lookup", _R, inline=True),
         _row(Tree.children, "GET", "/nodes/{folder}/children", _R),
-        _row(Tree.create, "POST", "/nodes/{folder}/children", _W),
+        _row(Tree.create, "POST", "/nodes/{folder}/children", _W, keyed=True),
         _row(Tree.settle, "POST", "/settle", _W, idempotent=True),
-        _row(Tree.link, "POST", "/nodes/{node}/link", _W),
-        _row(Tree.unlink, "POST", "/nodes/{folder}/unlink", _W),
-        _row(Tree.rmdir, "POST", "/nodes/{folder}/rmdir", _W),
-        _row(Tree.rename, "POST", "/nodes/{folder}/rename", _W),
+        _row(Tree.link, "POST", "/nodes/{node}/link", _W, keyed=True),
+        _row(Tree.unlink, "POST", "/nodes/{folder}/unlink", _W, keyed=True),
+        _row(Tree.rmdir, "POST", "/nodes/{folder}/rmdir", _W, keyed=True),
+        _row(Tree.rename, "POST", "/nodes/{folder}/rename", _W, keyed=True),
         _row(Tree.set_attributes, "PATCH", "/nodes/{node}", _W, idempotent=True),
         _row(Tree.readlink, "GET", "/nodes/{node}/target", _R, inline=True),
         _row(Tree.accessed, "POST", "/accessed", _A, idempotent=True),
@@ -209,13 +215,13 @@ OPERATIONS: dict[str, Operation] = {
         # extended attributes
         _row(Xattrs.xattrs, "GET", "/nodes/{node}/xattrs", _R, inline=True),
         _row(Xattrs.xattr, "GET", "/nodes/{node}/xattrs/{name}", _R, inline=True),
-        _row(Xattrs.set_xattr, "PUT", "/nodes/{node}/xattrs/{name}", _W, body="value"),
-        _row(Xattrs.remove_xattr, "DELETE", "/nodes/{node}/xattrs/{name}", _W),
+        _row(Xattrs.set_xattr, "PUT", "/nodes/{node}/xattrs/{name}", _W, body="value", keyed=True),
+        _row(Xattrs.remove_xattr, "DELETE", "/nodes/{node}/xattrs/{name}", _W, keyed=True),
         # content
         _row(Content.layout, "GET", "/nodes/{node}/layout", _R, inline=True),
         _row(Content.read_blob, "GET", "/blobs/{digest}", _A),
         _row(Content.put_blob, "PUT", "/blobs/{digest}", _A, body="source", idempotent=True),
-        _row(Content.commit, "POST", "/nodes/{node}/commit", _W, seconds=60.0),
+        _row(Content.commit, "POST", "/nodes/{node}/commit", _W, seconds=60.0, keyed=True),
         _row(Content.sync, "POST", "/sync", _W, idempotent=True, seconds=60.0),
         _row(Resources.limits, "GET", "/limits", _R, inline=True),
         # paths, for people and their scripts

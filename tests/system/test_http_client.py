@@ -118,8 +118,14 @@ def test_but_not_for_ever(tmp_path: Path) -> None:
 def test_what_may_have_happened_is_not_asked_again(tmp_path: Path) -> None:
     with scripted(tmp_path / "s", None, answer(b"null")) as (drive, script):
         with pytest.raises(Unavailable):
-            drive.unlink(OWNER, FILES_ROOT, "a")
+            drive.lease("worker", 1, 60.0)
         assert script.asked == 1
+
+
+def test_what_is_known_by_its_key_is_asked_again(tmp_path: Path) -> None:
+    with scripted(tmp_path / "s", None, answer(b"null")) as (drive, script):
+        drive.unlink(OWNER, FILES_ROOT, "a")
+        assert script.asked == 2
 
 
 def test_a_server_that_is_busy_is_asked_again(tmp_path: Path) -> None:

@@ -48,6 +48,9 @@ class QueueReader:
         )
         return str(rows[0][0]) if rows else None
 
+    def done(self, key: str) -> bool:
+        return bool(self.query("SELECT 1 FROM done WHERE key = ?", (key,)))
+
 
 class QueueWriter(QueueReader):
     """Changes of the queue, inside a transaction."""
@@ -93,3 +96,10 @@ class QueueWriter(QueueReader):
 
     def save_answer(self, content: str, model: str, prompt: str, texts: str) -> None:
         self.db.execute("INSERT OR REPLACE INTO answer VALUES(?, ?, ?, ?)", (content, model, prompt, texts))
+
+    def mark_done(self, key: str, now: int) -> None:
+        # Transactions take turns, and who marks has asked before: there is none yet.
+        self.db.execute("INSERT INTO done VALUES(?, ?)", (key, now))
+
+    def forget_done(self, before: int) -> None:
+        self.db.execute("DELETE FROM done WHERE at < ?", (before,))

@@ -87,7 +87,13 @@ CREATE TABLE answer(
   PRIMARY KEY(content, model, prompt)) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_DONE = """
+-- Changes that may be asked again: the key that each was asked with.
+CREATE TABLE done(key TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX done_at ON done(at);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _DONE)
 SCHEMA = len(MIGRATIONS)
 
 
