@@ -5,7 +5,7 @@ CODE := graphfs gateway tagger mount.py
 ALL := $(CODE) tests scripts bench
 present = $(wildcard $(1))
 
-.PHONY: help mount unmount cluster cluster-stop test check static venv lock bench docs fix clean
+.PHONY: help mount unmount cluster cluster-stop test soak check static venv lock bench docs fix clean
 .DEFAULT_GOAL := help
 
 help: ## this list
