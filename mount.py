@@ -22,8 +22,9 @@ from pathlib import Path
 from gateway.app import Server, run_in_thread, token_of
 from gateway.service import open_service
 from graphfs.api import Drive
+from graphfs.cache.blobs import BlobCache
+from graphfs.cache.drive import CachedDrive, connect_mount
 from graphfs.cli.exits import EXITS
-from graphfs.client import connect_mount
 from graphfs.client.drive import SOCKET
 from graphfs.config import Config, load
 from graphfs.errors import DriveError, InvalidArgument, Unauthenticated
@@ -37,6 +38,7 @@ from graphfs.mounting.readahead import widen
 from graphfs.mounting.registry import MountRecord, remove_record, write_record
 from graphfs.mounting.supervisor import Supervisor
 from graphfs.mounting.unmounting import detach
+from graphfs.vfs.contents import Away
 from graphfs.vfs.filesystem import FileSystem
 from graphfs.vfs.labels import TagLabels
 from graphfs.vfs.origins import Origins
@@ -139,6 +141,7 @@ class Mount:
         self._answers = False
         self._tagger: Supervisor | None = None
         self._make_room: Callable[[], bool] = lambda: False
+        self._away: Away | None = None
         self._origins = Origins(secrets.randbits(64)) if plan.server else None
 
     def run(self) -> int:
@@ -194,6 +197,7 @@ class Mount:
             attribute_timeout=settings.attribute_timeout,
             remote=self._origins,
             make_room=self._make_room,
+            away=self._away,
         )
         if plan.server is None and plan.config.tagger.enabled:
             self._tagger = self._make_tagger(address)
@@ -210,15 +214,17 @@ class Mount:
         self._stack.callback(drive.close)
         return drive, self._serve_http(drive)
 
-    def _connect(self, server: str, origins: Origins) -> Drive:
+    def _connect(self, server: str, origins: Origins) -> CachedDrive:
         """The drive of a server that answers. Unauthenticated, Unavailable say why it does not."""
         plan, network = self._plan, self._plan.config.network
         drive = connect_mount(
             server,
+            BlobCache(plan.state / "cache", network.cache_bytes),
             token=plan.token,
             patience=network.patience_seconds,
             ca_file=Path(network.ca_file).expanduser() if network.ca_file else None,
             stamp=origins.stamp,
+            own=origins.known,
         )
         try:
             drive.chunk_size()
@@ -231,6 +237,7 @@ class Mount:
         except DriveError:
             drive.asker.close()
             raise
+        self._away = Away(lambda: drive.away, stage=network.offline_writes == "stage")
         return drive
 
     def _serve_http(self, drive: Drive) -> str:

@@ -134,6 +134,8 @@ class Server(Section, frozen=True, kw_only=True):
 class Network(Section, frozen=True, kw_only=True):
     patience_seconds: Annotated[float, msgspec.Meta(ge=0.1)] = 10.0
     ca_file: str | None = None
+    cache_bytes: Count = 10737418240
+    offline_writes: Literal["stage", "refuse"] = "stage"
 
 
 class Log(Section, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from graphfs import wire
 from graphfs.client.connection import Connection, LostError, Pool, Reply
 from graphfs.client.outage import Outage
 from graphfs.client.retry import Failure, Policy
-from graphfs.errors import Unavailable
+from graphfs.errors import ReadOnly, Unavailable
 from graphfs.model import Caller
 from graphfs.wire.address import Address, TcpAddress
 
@@ -52,6 +52,8 @@ class Asker:
     ) -> Any:
         """The operation's result, or its error."""
         seconds = operation.seconds if operation.seconds > wire.PATIENCE else self._timeout
+        if self.outage.away and operation.verb != "GET":
+            raise ReadOnly("the server is away: what is known can be read, nothing can be changed")
         self.outage.check()
         deadline = self.outage.deadline(time.monotonic() + seconds)
         reply = self.exchange(operation, caller, values, body, deadline)
@@ -111,6 +113,8 @@ class Asker:
                 deadline = self.outage.deadline(deadline)
             delay = self._policy.delay(attempt, failure, idempotent=idempotent)
             if delay is None or time.monotonic() + delay >= deadline or self._closing.wait(delay):
+                if failure.late or failure.away or not failure.connected:
+                    self.outage.give_up()
                 raise error
 
     def _attempt(

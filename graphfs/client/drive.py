@@ -215,25 +215,3 @@ def connect(
 def trust_for(address: Address, ca_file: Path | None) -> ssl.SSLContext | None:
     """What a TLS address needs; None for others. InvalidArgument."""
     return context_for(ca_file) if isinstance(address, TcpAddress) and address.tls else None
-
-
-def connect_mount(
-    address: str,
-    *,
-    token: str,
-    patience: float,
-    ca_file: Path | None,
-    stamp: Callable[[Caller], Caller],
-) -> HttpDrive:
-    """The drive for a mount, which lives long: the server may go away and come back. `patience`: seconds for which a
-    call waits for it."""
-    found = parse_address(address)
-    return HttpDrive(
-        found,
-        token=token,
-        timeout=patience,
-        policy=Policy(patient=True),
-        trust=trust_for(found, ca_file),
-        outage=Outage(patience),
-        stamp=stamp,
-    )

@@ -18,6 +18,7 @@ class Outage:
         back. 0: there is no memory."""
         self.patience = patience
         self._since: float | None = None
+        self._given_up = False
         self._lock = threading.Lock()
         self._listeners: list[Callable[[bool], None]] = []
 
@@ -29,7 +30,7 @@ class Outage:
     def away(self) -> bool:
         """Whether it has been away for longer than one waits."""
         since = self._since
-        return since is not None and time.monotonic() - since >= self.patience
+        return since is not None and (self._given_up or time.monotonic() - since >= self.patience)
 
     @property
     def seconds(self) -> float:
@@ -58,11 +59,16 @@ class Outage:
         for listener in self._listeners:
             listener(True)
 
+    def give_up(self) -> None:
+        """Somebody has waited as long as one waits."""
+        self._given_up = self._since is not None
+
     def answered(self) -> None:
         """The server said something."""
         if self._since is None:
             return
         with self._lock:
             self._since = None
+            self._given_up = False
         for listener in self._listeners:
             listener(False)

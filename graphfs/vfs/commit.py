@@ -65,8 +65,14 @@ class Committer:
                 self._take_back(file)
                 return None
             except Conflict:
-                self._keep_beside(file, patches, durable=durable)
-                node, unharmed = self._drive.node(file.caller, file.node.id), False
+                theirs = self._drive.layout(file.caller, file.node.id)
+                done = _next(file, theirs.version, patches)
+                if theirs != done:
+                    self._keep_beside(file, patches, durable=durable)
+                    unharmed = False
+                elif durable:  # it was ours: the answer to the first attempt was lost on its way
+                    self._drive.sync()
+                node = self._drive.node(file.caller, file.node.id)
             staged, file.staged = file.staged, None
             file.rebase(node, base)
         if staged is not None:

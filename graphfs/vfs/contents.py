@@ -16,7 +16,7 @@ from threading import Lock
 from msgspec import Struct, field
 
 from graphfs.api import Drive
-from graphfs.errors import DriveError, InvalidArgument, NotPermitted, NotSupported
+from graphfs.errors import DriveError, InvalidArgument, NotPermitted, NotSupported, ReadOnly, Unavailable
 from graphfs.model import Caller, Layout, Node
 from graphfs.vfs.background import Background
 from graphfs.vfs.commit import Committer
@@ -58,6 +58,15 @@ class Handle(Struct, eq=False):
     """Chunks (by index) that it has read of: their hashes were checked, reading there again does not take long."""
 
 
+class Away(Struct, frozen=True):
+    """What is done about a drive that is elsewhere and may not be reached."""
+
+    now: Callable[[], bool]
+    """Whether it has been away for longer than one waits."""
+    stage: bool
+    """Whether what is closed meanwhile is kept here and sent later; else it fails."""
+
+
 class Known(Struct, frozen=True):
     """What is remembered of a file that was open: the kernel's pages are of this version."""
 
@@ -78,11 +87,14 @@ class Contents:
         clock: Callable[[], int] = time.time_ns,
         changed: Callable[[int], None] = lambda node: None,
         make_room: Callable[[], bool] = lambda: False,
+        away: Away | None = None,
     ) -> None:
-        """`changed` is told of a node whose pages the kernel must forget. `make_room`: see `Staging`."""
+        """`changed` is told of a node whose pages the kernel must forget. `make_room`: see `Staging`. `away`: for a
+        drive that may be."""
         self._drive = drive
         self._clock = clock
         self._changed = changed
+        self._away = away
         self._interval = int(interval * 10**9)
         self._staging = Staging(staging, drive.chunk_size(), make_room)
         self._desk = Desk(drive, self._staging, drive.chunk_size(), drive.inline_limit(), memory, self._filled, clock)
@@ -123,11 +135,31 @@ class Contents:
     def flush(self, handle: Handle) -> None:
         """A descriptor of it was closed: what it wrote becomes a version."""
         if handle.wrote:
-            self._commit(handle.file, durable=False)
+            self._commit_or_keep(handle.file)
             handle.wrote = False
         elif handle.created:
             self._drive.settle()
         handle.created = False
+
+    def _commit_or_keep(self, file: OpenFile) -> None:
+        try:
+            self._commit(file, durable=False)
+        except (Unavailable, ReadOnly):
+            if self._away is None or not self._away.stage or not self._kept(file):
+                raise
+
+    def _kept(self, file: OpenFile) -> bool:
+        """What was closed is on this machine's disk until the drive is back. False: it cannot be."""
+        with file.lock:
+            if not file.dirty:
+                return False
+            file.spill()
+            if file.staged is None:
+                return False
+            file.staged.closed()
+        log.warning("node %d was closed while the server is away: it is kept here and sent later", file.node.id)
+        self._background.wake()
+        return True
 
     def fsync(self, handle: Handle) -> None:
         self._commit(handle.file, durable=True)
@@ -162,7 +194,7 @@ class Contents:
             if file.handles:
                 return
         try:
-            if file.dirty:
+            if file.dirty and not file.kept:
                 self._commit(file, durable=False)
         except DriveError:
             log.warning("node %d could not be committed when it was closed; it is tried again", file.node.id)
@@ -208,6 +240,8 @@ class Contents:
     def write(self, handle: Handle, offset: int, data: bytes) -> int:
         if not handle.flags & (os.O_WRONLY | os.O_RDWR):
             raise NotPermitted("the file is open for reading only")
+        if self._away is not None and not self._away.stage and self._away.now():
+            raise ReadOnly("the server is away")
         done = handle.file.write(offset, data, handle.caller, append=bool(handle.flags & os.O_APPEND))
         handle.wrote = True
         if not self._background.awake:
@@ -234,7 +268,7 @@ class Contents:
         file, _ = self._take(node, caller)
         try:
             file.truncate(size, caller)
-            self._commit(file, durable=False)
+            self._commit_or_keep(file)
         finally:
             self._leave(file)
 
@@ -315,8 +349,15 @@ class Contents:
                     if file.staged is not None:
                         file.staged.close()
         self._handles.clear()
-        self._record_access()
         self._staging.close()
-        self._drive.sync()
-        if failed is not None:
+        if failed is None:
+            try:
+                self._record_access()
+                self._drive.sync()
+            except DriveError as error:
+                failed = error
+        if failed is None:
+            return
+        if self._away is None or not self._away.now():
             raise failed
+        log.warning("the server is away: what was not sent is sent by the next mount with this state directory")

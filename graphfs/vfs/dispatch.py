@@ -14,7 +14,7 @@ from pathlib import Path
 from graphfs.api import Drive
 from graphfs.errors import NotFound, NotPermitted
 from graphfs.model import SUPER_ROOT, Caller, Event, EventKind, Node
-from graphfs.vfs.contents import INTERVAL, MEMORY, Contents
+from graphfs.vfs.contents import INTERVAL, MEMORY, Away, Contents
 from graphfs.vfs.interface import Attributes
 from graphfs.vfs.invalidation import Invalidations
 from graphfs.vfs.listing import Listing
@@ -46,10 +46,12 @@ class Dispatch:
         interval: float = INTERVAL,
         clock: Callable[[], int] = time.time_ns,
         make_room: Callable[[], bool] = lambda: False,
+        away: Away | None = None,
     ) -> None:
         """`staging` is this mount's own folder for data under way. `memory`: bytes of a file that wait in memory.
         `interval`: seconds between looks at what waits. `make_room` frees some of the disk that stages when it is
-        full; False: nothing can give way. `remote`: the drive is elsewhere, and knows this mount by this stamp."""
+        full; False: nothing can give way. `remote`: the drive is elsewhere, and knows this mount by this stamp; `away`:
+        what is done while it cannot be reached."""
         self.remote = remote is not None
         self._drive = drive
         self._chunk = drive.chunk_size()
@@ -62,6 +64,7 @@ class Dispatch:
             clock=clock,
             changed=self._invalidations.pages,
             make_room=make_room,
+            away=away,
         )
         self._files = self._contents.files
         self._accessed = self._contents.accessed

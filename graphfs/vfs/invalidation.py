@@ -53,7 +53,8 @@ class Invalidations:
     def own(self, caller: Caller) -> None:
         """What this caller changes now, on this thread, is asked for by our kernel."""
         if self._remote is not None:
-            return  # it is stamped
+            self._remote.own()  # and is stamped
+            return
         self._here.ours = True
         pid = caller.pid
         if pid and pid not in self._origins:

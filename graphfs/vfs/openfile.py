@@ -13,7 +13,7 @@ from threading import RLock
 from msgspec import Struct
 
 from graphfs.api import Drive
-from graphfs.errors import Conflict, Corrupt, InvalidArgument, NotFound, TooLarge
+from graphfs.errors import Conflict, Corrupt, InvalidArgument, NotFound, TooLarge, Unavailable
 from graphfs.layout import slice_layout
 from graphfs.model import Caller, Layout, Node
 from graphfs.vfs.overlay import HOLE, STAGED, Frozen, Overlay, Piece, Run, Source, Staged, Stored
@@ -91,6 +91,11 @@ class OpenFile:
     @property
     def dirty(self) -> bool:
         return self.mtime is not None
+
+    @property
+    def kept(self) -> bool:
+        """Whether all that was written waits here, closed, for a drive that is away."""
+        return self.dirty and self.staged is not None and self.staged.marked
 
     # -- reading
 
@@ -303,7 +308,7 @@ class OpenFile:
         if self.staged is not None:
             return
         desk, node = self._desk, self.node
-        record = Record(node.id, desk.drive.path(self.caller, node.id), node.uid, node.gid, desk.chunk, self.base())
+        record = Record(node.id, self._path(), node.uid, node.gid, desk.chunk, self.base())
         staged = desk.staging.stage(record)
         runs: list[Run] = list(self.overlay)
         try:
@@ -321,6 +326,13 @@ class OpenFile:
                 self.overlay.put(start, end, STAGED)
         self.staged = staged
         self.memory = 0
+
+    def _path(self) -> str:
+        """Its name, for people; '' while the drive is away."""
+        try:
+            return self._desk.drive.path(self.caller, self.node.id)
+        except Unavailable:
+            return ""
 
     def _tell_filled(self, first: int, last: int) -> None:
         chunk = self._desk.chunk

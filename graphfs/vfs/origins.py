@@ -18,6 +18,10 @@ MOUNT_BITS = 30
 
 
 class _Here(local):
+    """What is known of a thread."""
+
+    ours = False
+    """It has served a call of our kernel (those of a server never do)."""
     indirect = False
 
 
@@ -33,9 +37,13 @@ class Origins:
         """What changes on this thread from now on is, or is not, more than the kernel asked for."""
         self._here.indirect = indirect
 
+    def own(self) -> None:
+        """This thread serves our kernel."""
+        self._here.ours = True
+
     def stamp(self, caller: Caller) -> Caller:
         """The caller as the server is told of it: its `pid` is one that no other mount has."""
-        return self._stamped(caller, self._here.indirect)
+        return self._stamped(caller, self._here.indirect or not self._here.ours)
 
     def _stamp(self, caller: Caller, indirect: bool) -> Caller:
         pid = self._mount | (INDIRECT if indirect else 0) | caller.pid % INDIRECT

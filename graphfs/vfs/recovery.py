@@ -11,12 +11,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from graphfs.api import Drive
-from graphfs.errors import Corrupt, DriveError, NotFound
+from graphfs.errors import Conflict, Corrupt, DriveError, NotFound
 from graphfs.layout import apply
 from graphfs.model import Caller, Patch
 from graphfs.vfs.descriptors import translated
 from graphfs.vfs.overlay import HOLE, STAGED, Frozen, Overlay, Run, Staged, split
-from graphfs.vfs.staging import Record, Step, discard, left, read_log, read_record
+from graphfs.vfs.staging import Record, Step, discard, left, read_log, read_record, was_closed
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,14 @@ def _recover(drive: Drive, folder: Path) -> int | None:
     if (current.size, current.extents) == (layout.size, layout.extents):
         return None  # it died after the commit
     drive.sync()
+    if was_closed(folder):
+        try:
+            drive.commit(caller, record.node, record.base.version, size, patches, durable=True)
+        except Conflict:
+            log.warning("%s was changed by somebody else meanwhile", record.path)
+        else:
+            log.info("%s: what was closed while the server was away is there now", record.path)
+            return None
     item = drive.recover(caller, record.path or f"node {record.node}", layout)
     log.warning("%s: %d bytes that were never closed are in the trash", record.path, size)
     return item

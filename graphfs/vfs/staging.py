@@ -28,6 +28,8 @@ more so that what is staged can always be given to the store."""
 ASK = 0.05
 RECORD = "record"
 LOG = "log"
+CLOSED = "closed"
+"""Beside them when all that the log says was closed: whoever wrote it was told that it is kept."""
 
 
 class Record(Struct, frozen=True):
@@ -96,6 +98,8 @@ class StagedFile:
         self._room = room
         self._chunk = record.chunk
         self._descriptors = descriptors
+        self.marked = False
+        """Whether all of it was closed."""
         self._numbers = count(1)
         self._paths: dict[int, Path] = {}
         with translated():
@@ -157,6 +161,19 @@ class StagedFile:
             path.hardlink_to(frozen.path)
         return path
 
+    def closed(self) -> None:
+        """What is staged was closed while the store could not be asked: it survives a power cut, and is not only what
+        somebody was about to write."""
+        with translated():
+            (self.folder / CLOSED).touch(0o600)
+            self.marked = True
+            for path in [*self.folder.iterdir(), self.folder, self.folder.parent]:
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+
     def drop(self) -> None:
         """All of it is a version now (or is given up)."""
         with translated():
@@ -179,6 +196,9 @@ class StagedFile:
 
     def _note(self, step: Step, first: int, second: int = 0) -> None:
         with translated():
+            if self.marked and step is not Step.FREEZE:
+                (self.folder / CLOSED).unlink(missing_ok=True)
+                self.marked = False
             os.write(self._log, LINE.pack(step, first, second))
 
 
@@ -224,6 +244,11 @@ def read_log(folder: Path) -> Iterator[tuple[Step, int, int]]:
     data = (folder / LOG).read_bytes()
     for step, first, second in LINE.iter_unpack(data[: len(data) // LINE.size * LINE.size]):
         yield Step(step), first, second
+
+
+def was_closed(folder: Path) -> bool:
+    """Whether what is staged there was closed."""
+    return (folder / CLOSED).exists()
 
 
 def discard(folder: Path) -> None:

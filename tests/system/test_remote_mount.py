@@ -1,12 +1,14 @@
 """`mount.py --server`: who is let in, what two mounts see of one another, and a server that comes and goes."""
 
+import errno
 import os
+import signal
 import socket
 import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import pytest
 from graphfs.client import connect
 from graphfs.errors import InvalidArgument, Unavailable
 from tests.contracts.ground import eventually
-from tests.system.mounts import place
+from tests.system.mounts import ended, place
 from tests.system.remote import Gateway, gateway, remote_mount
 
 
@@ -189,3 +191,106 @@ def test_a_server_that_is_gone_freezes_nobody_and_is_taken_up_again(server: Gate
 
         eventually(works, 10)
         assert (a.drive / "files" / "f").read_text() == "content"
+
+
+def fails_in_time(act: Callable[[], object], seconds: float = 5.0) -> int:
+    """The errno with which it fails, soon."""
+    begun = time.monotonic()
+    with pytest.raises(OSError) as caught:
+        act()
+    assert time.monotonic() - begun < seconds
+    assert caught.value.errno is not None
+    return caught.value.errno
+
+
+BIG = os.urandom(9 << 20)
+
+
+@pytest.mark.parametrize("binding", ["pyfuse3", "fusepy"])
+def test_what_was_seen_is_readable_while_the_server_is_away(server: Gateway, tmp_path: Path, binding: str) -> None:
+    patience = "1"
+    with remote_mount(
+        server, tmp_path / "a", "-o", f"binding={binding}", GRAPHFS_NETWORK__PATIENCE_SECONDS=patience
+    ) as a:
+        files = a.drive / "files"
+        (files / "d").mkdir()
+        (files / "d" / "small").write_text("small")
+        (files / "d" / "big").write_bytes(BIG)
+        (a.drive / "tags" / "red").mkdir()
+        (files / "d" / "small").rename(a.drive / "tags" / "red" / "small")
+        listed = sorted(os.listdir(files / "d"))
+        assert os.listdir(a.drive / "tags" / "red") == ["small"]
+        assert (files / "d" / "small").read_text() == "small"
+        (files / "unseen").mkdir()
+        server.signal(signal.SIGSTOP)  # it takes connections and says nothing
+        try:
+            assert fails_in_time((files / "n").mkdir) in (errno.EROFS, errno.ETIMEDOUT)
+            begun = time.monotonic()
+            assert sorted(os.listdir(files / "d")) == listed
+            assert (files / "d" / "small").read_text() == "small"
+            assert (files / "d" / "big").read_bytes() == BIG
+            assert os.listdir(a.drive / "tags" / "red") == ["small"]
+            assert fails_in_time((files / "n").mkdir, 1) in (errno.EROFS, errno.ETIMEDOUT)
+            assert fails_in_time((files / "d" / "small").unlink, 1) == errno.EROFS
+            assert time.monotonic() - begun < 5
+        finally:
+            server.signal(signal.SIGCONT)
+        eventually(lambda: _made(files / "n"), 10)
+
+
+def _made(path: Path) -> bool:
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError:
+        return False
+    return True
+
+
+def test_what_is_closed_while_the_server_is_away_is_sent_when_it_is_back(server: Gateway, tmp_path: Path) -> None:
+    with remote_mount(server, tmp_path / "a", GRAPHFS_NETWORK__PATIENCE_SECONDS="1") as a:
+        path = a.drive / "files" / "f"
+        path.write_text("before")
+        assert path.read_text() == "before"
+        server.kill()
+        path.write_text("written while it was away")  # closes without an error
+        assert path.read_text() == "written while it was away"
+        descriptor = os.open(path, os.O_WRONLY)
+        os.write(descriptor, b"W")
+        assert fails_in_time(lambda: os.fsync(descriptor)) in (errno.EROFS, errno.ETIMEDOUT)
+        os.close(descriptor)
+        server.start()
+        with remote_mount(server, tmp_path / "b") as b:
+            there = b.drive / "files" / "f"
+            eventually(lambda: there.read_text() == "Written while it was away", 10)
+
+
+def test_what_was_closed_before_the_mount_died_too_is_sent_by_the_next_one(server: Gateway, tmp_path: Path) -> None:
+    with remote_mount(server, tmp_path / "a", GRAPHFS_NETWORK__PATIENCE_SECONDS="1") as a:
+        path = a.drive / "files" / "f"
+        path.write_text("before")
+        assert path.read_text() == "before"
+        server.kill()
+        path.write_bytes(BIG)
+        pid = a.record.pid
+        os.kill(pid, signal.SIGKILL)
+        assert ended(pid, 20)
+        server.start()
+        done = a.mount()
+        assert done.returncode == 0, done.stderr + a.log
+        assert path.read_bytes() == BIG
+
+
+def test_writes_are_refused_while_the_server_is_away_when_so_configured(server: Gateway, tmp_path: Path) -> None:
+    settings = {"GRAPHFS_NETWORK__PATIENCE_SECONDS": "1", "GRAPHFS_NETWORK__OFFLINE_WRITES": "refuse"}
+    with remote_mount(server, tmp_path / "a", **settings) as a:
+        path = a.drive / "files" / "f"
+        path.write_text("before")
+        server.kill()
+        fails_in_time((a.drive / "files" / "n").mkdir)
+        descriptor = os.open(path, os.O_WRONLY)
+        try:
+            assert fails_in_time(lambda: os.write(descriptor, b"x"), 1) == errno.EROFS
+        finally:
+            os.close(descriptor)
+        server.start()
+        eventually(lambda: path.read_text() == "before", 10)

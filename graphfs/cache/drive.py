@@ -1,0 +1,256 @@
+"""`CachedDrive`: the drive of a server as a mount uses it. Blobs come from the local disk where they can; while the
+server is away, so does everything it said lately. What changes something is the server's alone.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from graphfs.cache.blobs import BlobCache
+from graphfs.cache.fetching import Fetching
+from graphfs.cache.memory import Memory
+from graphfs.client import HttpDrive
+from graphfs.client.drive import trust_for
+from graphfs.client.outage import Outage
+from graphfs.client.retry import Policy
+from graphfs.errors import NotFound, ReadOnly, Unavailable
+from graphfs.model import Caller, Entry, Event, Layout, Node, Patch, Replace, View
+from graphfs.wire.address import Address, parse_address
+
+log = logging.getLogger(__name__)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _last_answer(method: F) -> F:
+    """The call; while the server is away, its last answer to the same question by the same caller."""
+
+    @wraps(method)
+    def call(drive: "CachedDrive", *given: Any, **named: Any) -> Any:
+        question = (method.__name__, *map(_plain, given), *((key, _plain(named[key])) for key in sorted(named)))
+        try:
+            found = method(drive, *given, **named)
+        except Unavailable:
+            return drive.memory.answer(question)
+        drive.memory.answered(question, found)
+        return found
+
+    return cast("F", call)
+
+
+def _plain(value: object) -> object:
+    """A caller without its process, a sequence that can be a key."""
+    if isinstance(value, Caller):
+        return (value.uid, value.gid, value.groups)
+    return tuple(value) if isinstance(value, list) else value
+
+
+class CachedDrive(HttpDrive):
+    """See `graphfs.api.Drive` for every call."""
+
+    def __init__(
+        self, address: Address, cache: BlobCache, own: Callable[[int], bool] = lambda origin: False, **connection: Any
+    ) -> None:
+        """`own`: whether an event's origin is a call of ours, whose outcome is known. `connection`: as `HttpDrive`
+        takes it."""
+        super().__init__(address, **connection)
+        self.memory = Memory()
+        self._own = own
+        self.cache = cache
+        self._fetching = Fetching(cache, self._whole)
+
+    @property
+    def away(self) -> bool:
+        """Whether the server has been away for longer than one waits."""
+        return self.asker.outage.away
+
+    def _whole(self, digest: bytes) -> bytes:
+        return super().read_blob(digest, 0, self.chunk_size())
+
+    # -- the tree
+
+    def node(self, caller: Caller, node: int) -> Node:
+        try:
+            found = super().node(caller, node)
+        except Unavailable:
+            return self.memory.node(node)
+        self.memory.seen([found])
+        return found
+
+    def lookup(self, caller: Caller, folder: int, name: str) -> Node:
+        try:
+            found = super().lookup(caller, folder, name)
+        except NotFound:
+            self.memory.named(folder, name, None)
+            raise
+        except Unavailable:
+            return self.memory.lookup(folder, name)
+        self.memory.named(folder, name, found)
+        return found
+
+    def children(self, caller: Caller, folder: int, after: int = 0, limit: int = 0) -> list[Entry]:
+        try:
+            found = super().children(caller, folder, after, limit)
+        except Unavailable:
+            return self.memory.children(folder, after, limit)
+        self.memory.listed(folder, after, found)
+        return found
+
+    def create(
+        self,
+        caller: Caller,
+        folder: int,
+        name: str,
+        mode: int,
+        *,
+        rdev: int = 0,
+        target: str = "",
+        tags: Sequence[str] = (),
+        draft: bool = False,
+    ) -> Node:
+        found = super().create(caller, folder, name, mode, rdev=rdev, target=target, tags=tags, draft=draft)
+        self.memory.named(folder, name, found)
+        return found
+
+    def link(self, caller: Caller, node: int, folder: int, name: str) -> Node:
+        found = super().link(caller, node, folder, name)
+        self.memory.named(folder, name, found)
+        return found
+
+    def unlink(self, caller: Caller, folder: int, name: str) -> None:
+        super().unlink(caller, folder, name)
+        self.memory.named(folder, name, None)
+
+    def rmdir(self, caller: Caller, folder: int, name: str) -> None:
+        super().rmdir(caller, folder, name)
+        self.memory.named(folder, name, None)
+
+    def rename(
+        self, caller: Caller, folder: int, name: str, new_folder: int, new_name: str, replace: Replace = Replace.ALLOW
+    ) -> None:
+        super().rename(caller, folder, name, new_folder, new_name, replace)
+        self.memory.renamed(folder, name, new_folder, new_name, exchanged=replace is Replace.EXCHANGE)
+
+    def hold(self, node: int) -> None:
+        """A file is opened also while the server is away; it may be gone when the server is back."""
+        with suppress(Unavailable, ReadOnly):
+            super().hold(node)
+
+    def release(self, node: int) -> None:
+        with suppress(Unavailable, ReadOnly):
+            super().release(node)
+
+    readlink = _last_answer(HttpDrive.readlink)
+    path = _last_answer(HttpDrive.path)
+    file = _last_answer(HttpDrive.file)
+    space = _last_answer(HttpDrive.space)
+    xattr = _last_answer(HttpDrive.xattr)
+    xattrs = _last_answer(HttpDrive.xattrs)
+    view = _last_answer(HttpDrive.view)
+    view_files = _last_answer(HttpDrive.view_files)
+    view_facets = _last_answer(HttpDrive.view_facets)
+    find = _last_answer(HttpDrive.find)
+    tags = _last_answer(HttpDrive.tags)
+    edges = _last_answer(HttpDrive.edges)
+    journal = _last_answer(HttpDrive.journal)
+    status = _last_answer(HttpDrive.status)
+
+    def view_entry(self, caller: Caller, path: Sequence[str], name: str) -> View | Node:
+        """A folder that was made or listed here leads somewhere although nobody looked it up."""
+        try:
+            return self._asked_entry(caller, tuple(path), name)
+        except Unavailable:
+            with suppress(Unavailable):
+                return self.view(caller, (*path, name))
+            for entry in self.view_files(caller, tuple(path)):
+                if entry.name == name:
+                    return entry.node
+            raise
+
+    _asked_entry = _last_answer(HttpDrive.view_entry)
+
+    # -- bytes
+
+    def layout(self, caller: Caller, node: int) -> Layout:
+        try:
+            found = super().layout(caller, node)
+        except Unavailable:
+            return self.memory.layout(node)
+        self.memory.laid_out(node, found)
+        self._fetching.laid_out(found)
+        return found
+
+    def read_blob(self, digest: bytes, start: int, length: int) -> bytes:
+        return self._fetching.read(digest, start, length)
+
+    def put_blob(self, digest: bytes, source: Path | bytes, *, durable: bool) -> None:
+        """What was written here is read here next."""
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        super().put_blob(digest, data, durable=durable)
+        self.cache.put(digest, data)
+        if isinstance(source, Path):
+            source.unlink(missing_ok=True)
+
+    def commit(
+        self,
+        caller: Caller,
+        node: int,
+        base: int,
+        size: int,
+        patches: Sequence[Patch],
+        *,
+        mtime: int | None = None,
+        durable: bool = False,
+    ) -> Node:
+        found = super().commit(caller, node, base, size, patches, mtime=mtime, durable=durable)
+        for patch in patches:
+            if patch.data is not None:
+                self.cache.put(patch.digest, patch.data)
+        self.memory.seen([found])
+        return found
+
+    def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """What is kept is told first."""
+
+        def both(event: Event) -> None:
+            if not self._own(event.origin):
+                self.memory.changed(event)
+            listener(event)
+
+        return super().subscribe(both)
+
+    def close(self) -> None:
+        self._fetching.close()
+        try:
+            super().close()
+        except (Unavailable, ReadOnly) as error:
+            log.warning("the server could not be asked to make everything durable: %s", error)
+
+
+def connect_mount(
+    address: str,
+    cache: BlobCache,
+    *,
+    token: str,
+    patience: float,
+    ca_file: Path | None,
+    stamp: Callable[[Caller], Caller],
+    own: Callable[[int], bool],
+) -> CachedDrive:
+    """The drive for a mount, which lives long: the server may go away and come back. `patience`: seconds for which a
+    call waits for it."""
+    found = parse_address(address)
+    return CachedDrive(
+        found,
+        cache,
+        own,
+        token=token,
+        timeout=patience,
+        policy=Policy(patient=True),
+        trust=trust_for(found, ca_file),
+        outage=Outage(patience),
+        stamp=stamp,
+    )

@@ -1,0 +1,135 @@
+"""What a server said last of folders, names and queries: shown while it is away. Never used while it answers."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable
+from typing import Any, TypeVar
+
+from graphfs.errors import Unavailable
+from graphfs.model import Entry, Event, EventKind, Layout, Node
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+NODES = 200_000
+ANSWERS = 20_000
+
+
+class Memory:
+    """Bounded; the longest not asked for is forgotten first. Thread-safe. Unavailable: it was never told."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._nodes: OrderedDict[int, Node] = OrderedDict()
+        self._names: OrderedDict[tuple[int, str], int] = OrderedDict()
+        self._listings: OrderedDict[int, dict[int, Entry]] = OrderedDict()
+        self._layouts: OrderedDict[int, Layout] = OrderedDict()
+        self._answers: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def seen(self, nodes: Iterable[Node]) -> None:
+        """Nodes as they are now."""
+        with self._lock:
+            for node in nodes:
+                _keep(self._nodes, node.id, node, NODES)
+
+    def named(self, folder: int, name: str, node: Node | None) -> None:
+        """What a name leads to; None: nothing."""
+        with self._lock:
+            if node is None:
+                self._drop(folder, name)
+                return
+            _keep(self._nodes, node.id, node, NODES)
+            _keep(self._names, (folder, name), node.id, NODES)
+
+    def renamed(self, folder: int, name: str, new_folder: int, new_name: str, *, exchanged: bool) -> None:
+        """A name leads elsewhere now."""
+        with self._lock:
+            moved, other = self._names.get((folder, name)), self._names.get((new_folder, new_name))
+            self._drop(folder, name)
+            self._drop(new_folder, new_name)
+            if moved is not None:
+                _keep(self._names, (new_folder, new_name), moved, NODES)
+            if exchanged and other is not None:
+                _keep(self._names, (folder, name), other, NODES)
+
+    def listed(self, folder: int, after: int, entries: list[Entry]) -> None:
+        """A part of a folder, in the order of the cookies."""
+        with self._lock:
+            known = self._listings.get(folder) if after else {}
+            if known is not None:
+                for entry in entries:
+                    known[entry.cookie] = entry
+                _keep(self._listings, folder, known, ANSWERS)
+            for entry in entries:
+                _keep(self._nodes, entry.node.id, entry.node, NODES)
+                _keep(self._names, (folder, entry.name), entry.node.id, NODES)
+
+    def laid_out(self, node: int, layout: Layout) -> None:
+        with self._lock:
+            _keep(self._layouts, node, layout, ANSWERS)
+
+    def answered(self, question: Hashable, answer: Any) -> None:
+        """Any other question."""
+        with self._lock:
+            _keep(self._answers, question, answer, ANSWERS)
+
+    def changed(self, event: Event) -> None:
+        """A name that came, went or leads elsewhere is not what it was."""
+        if event.kind is EventKind.ENTRY:
+            with self._lock:
+                self._drop(event.node, event.name)
+
+    def _drop(self, folder: int, name: str) -> None:
+        self._names.pop((folder, name), None)
+        listing = self._listings.get(folder)
+        if listing:
+            gone = [cookie for cookie, entry in listing.items() if entry.name == name]
+            for cookie in gone:
+                del listing[cookie]
+
+    def node(self, node: int) -> Node:
+        with self._lock:
+            return _found(self._nodes, node)
+
+    def lookup(self, folder: int, name: str) -> Node:
+        with self._lock:
+            return _found(self._nodes, _found(self._names, (folder, name)))
+
+    def children(self, folder: int, after: int, limit: int) -> list[Entry]:
+        with self._lock:
+            listing = _found(self._listings, folder)
+            entries = [
+                Entry(one.cookie, one.name, self._nodes.get(one.node.id, one.node))
+                for cookie, one in sorted(listing.items())
+                if cookie > after
+            ]
+        return entries[:limit] if limit else entries
+
+    def layout(self, node: int) -> Layout:
+        """Of the version that the node was last seen with: never another's."""
+        with self._lock:
+            layout = _found(self._layouts, node)
+            if layout.version != _found(self._nodes, node).version:
+                raise _unknown()
+            return layout
+
+    def answer(self, question: Hashable) -> Any:
+        with self._lock:
+            return _found(self._answers, question)
+
+
+def _keep(into: OrderedDict[Any, Any], key: Hashable, value: object, most: int) -> None:
+    into[key] = value
+    into.move_to_end(key)
+    if len(into) > most:
+        into.popitem(last=False)
+
+
+def _found(where: OrderedDict[K, V], key: K) -> V:
+    if key not in where:
+        raise _unknown()
+    return where[key]
+
+
+def _unknown() -> Unavailable:
+    return Unavailable("the server is away, and this was not asked for lately")
