@@ -121,7 +121,7 @@ def test_our_client_notices_no_lost_reply(ground: Served, name: str) -> None:
         warm = connect(f"127.0.0.1:{ground.server.ports[0]}", token=TOKEN)
         try:
             lossy = _Lossy(client, warm, proxy)
-            CHANGES[name](lossy)  # type: ignore[arg-type]
+            CHANGES[name](lossy)  # type: ignore[arg-type]  # it does all that a change asks of a drive
         finally:
             client.close()
             warm.close()
