@@ -69,11 +69,16 @@ class QueueWriter(QueueReader):
         self.db.execute("DELETE FROM job WHERE file = ?", (file,))
 
     def due_jobs(self, now: int, limit: int) -> list[DueJob]:
+        # each part walks its state's end of the index: the cost must not grow with what waits
+        newest = (
+            "SELECT * FROM (SELECT j.file, n.id, n.version, n.size, j.attempts, j.worker FROM job j JOIN node n"
+            f" ON n.id = {_NODE_OF} WHERE j.state = {{}} ORDER BY j.file DESC LIMIT ?2)"
+        )
         rows = self.db.execute(
-            "SELECT j.file, n.id, n.version, n.size, j.attempts, j.worker FROM ("
-            " SELECT file, attempts, worker FROM job WHERE state = 'queued' AND not_before <= ?1"
-            " UNION ALL SELECT file, attempts, worker FROM job WHERE state = 'leased' AND lease_until <= ?1"
-            f") j JOIN node n ON n.id = {_NODE_OF} ORDER BY j.file DESC LIMIT ?2",
+            newest.format("'queued' AND j.not_before <= ?1")
+            + " UNION ALL "
+            + newest.format("'leased' AND j.lease_until <= ?1")
+            + " ORDER BY 1 DESC LIMIT ?2",
             (now, limit),
         ).fetchall()
         return [DueJob(*row) for row in rows]
