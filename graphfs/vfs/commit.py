@@ -18,6 +18,8 @@ from graphfs.vfs.descriptors import translated
 from graphfs.vfs.openfile import OpenFile
 from graphfs.vfs.overlay import HOLE, STAGED, Frozen, Run, Stored, split
 
+APPENDS = 100
+"""So often an append is tried behind what others appended meanwhile."""
 PIECE = 1 << 20
 """Staged files are hashed so many bytes at a time."""
 
@@ -65,13 +67,7 @@ class Committer:
                 self._take_back(file)
                 return None
             except Conflict:
-                theirs = self._drive.layout(file.caller, file.node.id)
-                done = _next(file, theirs.version, patches)
-                if theirs != done:
-                    self._keep_beside(file, patches, durable=durable)
-                    unharmed = False
-                elif durable:  # it was ours: the answer to the first attempt was lost on its way
-                    self._drive.sync()
+                unharmed = self._resolve(file, patches, durable=durable)
                 node = self._drive.node(file.caller, file.node.id)
             staged, file.staged = file.staged, None
             file.rebase(node, base)
@@ -184,6 +180,32 @@ class Committer:
                     patches.append(Patch(start, end - start))
         return patches
 
+    def _resolve(self, file: OpenFile, patches: list[Patch], *, durable: bool) -> bool:
+        """There is a version that was not there before. True: it is ours, and the answer to its commit was lost on the
+        way. What was only appended goes behind the other's; anything else is kept beside it. Under the lock."""
+        theirs = self._drive.layout(file.caller, file.node.id)
+        if theirs == _next(file, theirs.version, patches):
+            if durable:
+                self._drive.sync()
+            return True
+        if not (file.appended and self._append_again(file, patches, durable=durable)):
+            self._keep_beside(file, patches, durable=durable)
+        return False
+
+    def _append_again(self, file: OpenFile, patches: list[Patch], *, durable: bool) -> bool:
+        """Records of several machines in one file: none is lost, and each is whole. False: it went on changing."""
+        drive, caller, begin = self._drive, file.caller, file.node.size
+        for _ in range(APPENDS):
+            node = drive.node(caller, file.node.id)
+            moved = [part for patch in patches for part in _moved(patch, node.size - begin, self._chunk)]
+            size = node.size + file.size - begin
+            try:
+                drive.commit(caller, node.id, node.version, size, moved, mtime=file.mtime, durable=durable)
+            except Conflict:
+                continue
+            return True
+        return False
+
     def _keep_beside(self, file: OpenFile, patches: list[Patch], *, durable: bool) -> None:
         """The content as we see it, in a new file next to the one that somebody else changed. Under the lock."""
         drive, caller = self._drive, file.caller
@@ -231,6 +253,18 @@ def _next(file: OpenFile, version: int, patches: list[Patch]) -> Layout:
     """The layout after a commit, without asking for it: the store made the same one."""
     done = apply(file.base(), file.size, patches)
     return Layout(version, done.size, done.extents)
+
+
+def _moved(patch: Patch, by: int, chunk: int) -> list[Patch]:
+    """The patch elsewhere, cut at the borders of chunks: an extent lies within one."""
+    parts: list[Patch] = []
+    done = 0
+    while done < patch.length:
+        offset = patch.offset + by + done
+        length = min(patch.length - done, chunk - offset % chunk)
+        parts.append(Patch(offset, length, patch.digest, patch.start + done, None if done else patch.data))
+        done += length
+    return parts
 
 
 def _is_staged(source: object) -> bool:

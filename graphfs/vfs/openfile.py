@@ -47,6 +47,7 @@ class OpenFile:
     __slots__ = (
         "_base",
         "_desk",
+        "appended",
         "caller",
         "committing",
         "given",
@@ -79,6 +80,8 @@ class OpenFile:
         self.size = node.size
         self.mtime: int | None = None
         """Of what was written or set since the version; None: nothing was."""
+        self.appended = False
+        """Whether all that was written since the version was appended (O_APPEND)."""
         self.memory = 0
         self.staged: StagedFile | None = None
         self.given: dict[Stored, Frozen] = {}
@@ -217,6 +220,7 @@ class OpenFile:
             self._prepare(caller)
             if append:
                 offset = self.size
+            appended = append and (self.appended or not self.dirty)
             end = offset + len(data)
             if end > LARGEST or offset < 0:
                 raise TooLarge("a file cannot be longer than 2**63 - 1 bytes")
@@ -234,6 +238,7 @@ class OpenFile:
             if end > self.size:
                 self.size = end
             self.touch()
+            self.appended = appended
             if self.staged is not None and end // self._desk.chunk > offset // self._desk.chunk:
                 self._tell_filled(offset // self._desk.chunk, end // self._desk.chunk)
         return len(data)
@@ -253,6 +258,7 @@ class OpenFile:
             elif size > self.size:
                 self._zeros(self.size, size)
             self.size = size
+            self.appended = False
             if self.staged is not None:
                 self.staged.size(size)
             self.touch()
@@ -268,6 +274,7 @@ class OpenFile:
             if extend and end > self.size:
                 self.truncate(end, caller)
             self._hole(start, min(end, self.size))
+            self.appended = False
             self.touch()
 
     def touch(self, mtime: int | None = None) -> None:

@@ -294,3 +294,49 @@ def test_writes_are_refused_while_the_server_is_away_when_so_configured(server: 
             os.close(descriptor)
         server.start()
         eventually(lambda: path.read_text() == "before", 10)
+
+
+@pytest.mark.parametrize("binding", ["pyfuse3", "fusepy"])
+def test_records_appended_by_two_mounts_are_all_there(server: Gateway, tmp_path: Path, binding: str) -> None:
+    option = ("-o", f"binding={binding}")
+    with remote_mount(server, tmp_path / "a", *option) as a, remote_mount(server, tmp_path / "b", *option) as b:
+        (a.drive / "files" / "log").touch()
+        eventually((b.drive / "files" / "log").exists, 2)
+        failures: list[OSError] = []
+
+        def write(who: str, root: Path) -> None:
+            try:
+                for number in range(60):
+                    with open(root / "files" / "log", "ab", buffering=0) as log:
+                        log.write(f"{who} {number}\n".encode())
+            except OSError as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=write, args=one) for one in (("a", a.drive), ("b", b.drive))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert not failures
+        expected = sorted(f"{who} {number}" for who in "ab" for number in range(60))
+        for root in (a.drive, b.drive):
+            eventually(lambda root=root: (root / "files" / "log").stat().st_size == sum(map(len, expected)) + 120, 5)
+            assert sorted((root / "files" / "log").read_text().splitlines()) == expected
+        assert os.listdir(a.drive / "files") == ["log"]
+
+
+def test_of_two_writers_one_wins_whole_and_the_other_is_beside(server: Gateway, tmp_path: Path) -> None:
+    with remote_mount(server, tmp_path / "a") as a, remote_mount(server, tmp_path / "b") as b:
+        here, there = a.drive / "files" / "f.txt", b.drive / "files" / "f.txt"
+        here.write_text("base")
+        eventually(there.exists, 2)
+        with open(here, "r+") as one, open(there, "r+") as other:
+            one.write("from a")
+            other.write("from b, the longer")
+            one.flush()
+            other.flush()  # both have written over the same version now
+            os.fsync(one.fileno())
+        names = sorted(os.listdir(a.drive / "files"))
+        assert len(names) == 2
+        assert names[0].startswith("f (conflict ")
+        assert {(a.drive / "files" / name).read_text() for name in names} == {"from a", "from b, the longer"}
