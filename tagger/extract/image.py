@@ -8,6 +8,7 @@ import time
 import warnings
 from typing import NamedTuple
 
+import pi_heif
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from tagger.extract import ocr, outside
@@ -44,6 +45,7 @@ _DAMAGE = (
 
 def extract(source: Source, sniffed: Sniffed, limits: Limits) -> Extract:
     """Width, height, camera, time, place, words."""
+    pi_heif.register_heif_opener(thumbnails=False)
     Image.MAX_IMAGE_PIXELS = None  # the size is looked at before anything is decoded
     properties: dict[str, str] = {}
     error = ""

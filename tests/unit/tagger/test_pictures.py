@@ -56,6 +56,20 @@ def test_a_picture_of_each_format_gives_its_words(tmp_path: Path, format: str) -
     assert "Harvest festival" in read(path).text
 
 
+def test_a_picture_of_a_telephone(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0110] = "Telephone 12"
+    written(("Harvest festival",), (700, 250)).save(tmp_path / "a.jpg", exif=exif, quality=95)
+    path = tmp_path / "it's a picture"
+    subprocess.run(["heif-enc", str(tmp_path / "a.jpg"), "-o", str(path)], check=True, capture_output=True)
+    found = read(path)
+    assert (found.kind, found.media_type, found.properties["width"]) == (Kind.IMAGE, "image/heic", "700")
+    assert found.properties["camera"] == "Telephone 12"
+    assert "Harvest festival" in found.text
+    path.write_bytes(path.read_bytes()[:900])
+    assert read(path).error
+
+
 def test_an_upside_down_photograph_is_read_as_it_was_held(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 3
