@@ -74,3 +74,32 @@ def test_up_tagged_down_and_up_again(folder: Path) -> None:
         assert Ground(drive, folder).read(large) == data
     finally:
         drive.close()
+
+
+def mounted(arguments: list[str], token: str) -> None:
+    environment = os.environ | {"GRAPHFS_TOKEN": token, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, check=True, capture_output=True, timeout=60)
+
+
+def test_a_tree_is_copied_in_by_a_mount_and_load_is_borne(folder: Path, tmp_path: Path) -> None:
+    done = cluster("start", folder)
+    assert done.returncode == 0, done.stderr
+    known = told(folder)
+    place = tmp_path / "mount"
+    mounted(["mount.py", str(place), "--server", known["url"], "--state", str(tmp_path / "state")], known["token"])
+    try:
+        subprocess.run(["cp", "-r", str(ROOT / "docs"), str(place / "files")], check=True, timeout=60)
+        subprocess.run(["diff", "-r", str(ROOT / "docs"), str(place / "files/docs")], check=True, timeout=60)
+    finally:
+        mounted(["-m", "graphfs.cli", "unmount", str(place)], known["token"])
+
+    drive = connect(known["url"], token=known["token"])
+    try:
+        listed = f"{known['url']}/v1/nodes/{Ground(drive, folder).at('docs').id}/children"
+    finally:
+        drive.close()
+    command = ["ab", "-q", "-n", "1000", "-c", "100", "-H", f"Authorization: Bearer {known['token']}", listed]
+    load = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert "Complete requests:      1000" in load.stdout
+    assert "Failed requests:        0" in load.stdout
+    assert "Non-2xx" not in load.stdout
