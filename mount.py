@@ -23,7 +23,7 @@ from gateway.app import Server, run_in_thread, token_of
 from gateway.service import open_service
 from graphfs.api import Drive
 from graphfs.cache.blobs import BlobCache
-from graphfs.cache.drive import CachedDrive, connect_mount
+from graphfs.cache.drive import CachedDrive, Waiting, connect_mount
 from graphfs.cli.exits import EXITS
 from graphfs.client.drive import SOCKET
 from graphfs.config import Config, load
@@ -199,6 +199,8 @@ class Mount:
             make_room=self._make_room,
             away=self._away,
         )
+        if isinstance(drive, CachedDrive):
+            drive.waiting = lambda: Waiting(*volume.waiting())
         if plan.server is None and plan.config.tagger.enabled:
             self._tagger = self._make_tagger(address)
         return volume, address

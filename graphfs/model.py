@@ -322,6 +322,20 @@ class Event(Struct, frozen=True):
     origin: int = 0
 
 
+class Link(Struct, frozen=True):
+    """How a mount stands with its server."""
+
+    away: float
+    """Seconds for which the server has not answered; 0: it is there."""
+    cached: int
+    """Bytes of contents kept on this machine."""
+    waiting: int
+    """Files with something written that the server does not have yet."""
+    waiting_bytes: int
+    conflicts: tuple[str, ...] = ()
+    """Paths of the last conflict copies that this mount made, the newest last."""
+
+
 class Status(Struct, frozen=True):
     """How the drive is."""
 
@@ -339,6 +353,8 @@ class Status(Struct, frozen=True):
     trashed: int
     version: str
     schema: int
+    link: Link | None = None
+    """Of a mount of a server, told by that mount itself."""
 
 
 class Problem(Struct, frozen=True):

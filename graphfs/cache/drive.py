@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
+
+import msgspec
 
 from graphfs.cache.blobs import BlobCache
 from graphfs.cache.fetching import Fetching
@@ -17,7 +19,7 @@ from graphfs.client.drive import trust_for
 from graphfs.client.outage import Outage
 from graphfs.client.retry import Policy
 from graphfs.errors import NotFound, ReadOnly, Unavailable
-from graphfs.model import Caller, Entry, Event, Layout, Node, Patch, Replace, View
+from graphfs.model import Caller, Entry, Event, Layout, Link, Node, Patch, Replace, Status, View
 from graphfs.wire.address import Address, parse_address
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,14 @@ def _plain(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+class Waiting(NamedTuple):
+    """What a mount has not sent yet, and what it kept beside."""
+
+    files: int = 0
+    unsent: int = 0
+    conflicts: tuple[str, ...] = ()
+
+
 class CachedDrive(HttpDrive):
     """See `graphfs.api.Drive` for every call."""
 
@@ -59,6 +69,8 @@ class CachedDrive(HttpDrive):
         super().__init__(address, **connection)
         self.memory = Memory()
         self._own = own
+        self.waiting: Callable[[], Waiting] = Waiting
+        """What the mount has not sent yet; it says how to ask."""
         self.cache = cache
         self._fetching = Fetching(cache, self._whole)
 
@@ -156,7 +168,12 @@ class CachedDrive(HttpDrive):
     tags = _last_answer(HttpDrive.tags)
     edges = _last_answer(HttpDrive.edges)
     journal = _last_answer(HttpDrive.journal)
-    status = _last_answer(HttpDrive.status)
+    _asked_status = _last_answer(HttpDrive.status)
+
+    def status(self, caller: Caller) -> Status:
+        waiting = self.waiting()
+        link = Link(self.asker.outage.seconds, self.cache.size, waiting.files, waiting.unsent, waiting.conflicts)
+        return msgspec.structs.replace(self._asked_status(caller), link=link)
 
     def view_entry(self, caller: Caller, path: Sequence[str], name: str) -> View | Node:
         """A folder that was made or listed here leads somewhere although nobody looked it up."""

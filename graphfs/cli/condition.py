@@ -12,7 +12,7 @@ from graphfs.cli.locations import files_at
 from graphfs.cli.progress import Progress, progress
 from graphfs.cli.screen import Screen, count_text, plain, size_text
 from graphfs.errors import DriveError
-from graphfs.model import JobState, Status
+from graphfs.model import JobState, Link, Status
 from graphfs.mounting.registry import MountRecord
 
 _POLL = 20.0
@@ -56,6 +56,7 @@ def status(arguments: Namespace, screen: Screen) -> int:
         ),
         ("queue", queue or "empty"),
         ("disk", f"{size_text(found.stored)} used, {free} free"),
+        *([("server", _link_text(found.link))] if found.link else []),
         ("trash", count_text(found.trashed, "file")),
         ("version", f"{found.version} (schema {found.schema})"),
     ]
@@ -73,6 +74,15 @@ def status(arguments: Namespace, screen: Screen) -> int:
     for failure in shown:
         screen.line(f"  {screen.name(place.show(failure.path))}: {screen.name(failure.error or 'no reason is known')}")
     return OK
+
+
+def _link_text(link: Link) -> str:
+    away = f"has not answered for {link.away:.0f} s" if link.away else "answers"
+    sent = "all is sent"
+    if link.waiting:
+        sent = f"{count_text(link.waiting, 'file')} ({size_text(link.waiting_bytes)}) to be sent"
+    beside = "".join(f"; conflict copy: {path}" for path in link.conflicts)
+    return f"{away}; {sent}; {size_text(link.cached)} cached{beside}"
 
 
 def tagger_of(record: MountRecord | None) -> int | None:

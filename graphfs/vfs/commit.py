@@ -4,8 +4,10 @@ Nothing is lost on the way: until the commit is acknowledged the overlay and the
 tried again. When somebody else made a version meanwhile, ours is kept beside it under a name that says so.
 """
 
+import logging
 import os
 import time
+from collections import deque
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from stat import S_IFREG, S_IMODE
@@ -17,6 +19,8 @@ from graphfs.model import SUPER_ROOT, AttributeChange, Layout, Patch
 from graphfs.vfs.descriptors import translated
 from graphfs.vfs.openfile import OpenFile
 from graphfs.vfs.overlay import HOLE, STAGED, Frozen, Run, Stored, split
+
+log = logging.getLogger(__name__)
 
 APPENDS = 100
 """So often an append is tried behind what others appended meanwhile."""
@@ -31,6 +35,8 @@ class Committer:
         self._drive = drive
         self._chunk = drive.chunk_size()
         self._inline = drive.inline_limit()
+        self.conflicts: deque[str] = deque(maxlen=20)
+        """Paths of the last conflict copies."""
 
     def commit(self, file: OpenFile, *, durable: bool) -> bool:
         """What was written is a version on return (`durable`: it survives a power cut). Any error leaves it as it was,
@@ -235,6 +241,9 @@ class Committer:
         except NotFound:
             drive.unlink(caller, folder, conflict_name(name, number))
             raise
+        kept = "/".join((*folders, conflict_name(name, number)))
+        self.conflicts.append(kept)
+        log.info("two wrote %s: this mount's content is beside it as %s", path, kept)
         if (file.node.uid, file.node.gid) != (copy.uid, copy.gid):
             drive.set_attributes(caller, copy.id, AttributeChange(uid=file.node.uid, gid=file.node.gid))
 

@@ -161,6 +161,11 @@ class Contents:
         self._background.wake()
         return True
 
+    def waiting(self) -> tuple[int, int]:
+        """Files with something written that is no version yet, and the bytes of it."""
+        files = [file for file in list(self.files.values()) if file.dirty]
+        return len(files), sum([file.overlay.dirty_bytes() for file in files])
+
     def fsync(self, handle: Handle) -> None:
         self._commit(handle.file, durable=True)
         handle.wrote = False

@@ -124,6 +124,10 @@ class FileSystem(FileCalls):
             return Cost.SHORT if file.size <= SMALL or handle.position // self._chunk in handle.known else Cost.LONG
         return Cost.LONG if file.staged is not None else Cost.SHORT
 
+    def waiting(self) -> tuple[int, int, tuple[str, ...]]:
+        """Files that are not wholly sent, their bytes, and the last conflict copies."""
+        return (*self._contents.waiting(), tuple(self._contents.committer.conflicts))
+
     def watch(self, listener: Callable[[Invalidation], None]) -> None:
         self._invalidations.watch(listener)
 

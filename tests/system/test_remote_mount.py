@@ -1,6 +1,7 @@
 """`mount.py --server`: who is let in, what two mounts see of one another, and a server that comes and goes."""
 
 import errno
+import json
 import os
 import signal
 import socket
@@ -251,9 +252,13 @@ def test_what_is_closed_while_the_server_is_away_is_sent_when_it_is_back(server:
         path = a.drive / "files" / "f"
         path.write_text("before")
         assert path.read_text() == "before"
+        assert json.loads((a.drive / ".graphfs" / "status.json").read_text())["link"]["away"] == 0
         server.kill()
         path.write_text("written while it was away")  # closes without an error
         assert path.read_text() == "written while it was away"
+        told = json.loads((a.drive / ".graphfs" / "status.json").read_text())["link"]
+        assert told["away"] > 0
+        assert (told["waiting"], told["waiting_bytes"]) == (1, len("written while it was away"))
         descriptor = os.open(path, os.O_WRONLY)
         os.write(descriptor, b"W")
         assert fails_in_time(lambda: os.fsync(descriptor)) in (errno.EROFS, errno.ETIMEDOUT)
@@ -340,3 +345,6 @@ def test_of_two_writers_one_wins_whole_and_the_other_is_beside(server: Gateway, 
         assert len(names) == 2
         assert names[0].startswith("f (conflict ")
         assert {(a.drive / "files" / name).read_text() for name in names} == {"from a", "from b, the longer"}
+        told = json.loads((b.drive / ".graphfs" / "status.json").read_text())["link"]
+        assert told["conflicts"] == [f"files/{names[0]}"]
+        assert (told["waiting"], told["away"]) == (0, 0)
