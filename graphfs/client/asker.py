@@ -112,6 +112,8 @@ class Asker:
                 self.outage.failed(begun)
                 deadline = self.outage.deadline(deadline)
             delay = self._policy.delay(attempt, failure, idempotent=idempotent)
+            if not failure.connected and not self.outage.met:
+                raise error
             if delay is None or time.monotonic() + delay >= deadline or self._closing.wait(delay):
                 if failure.late or failure.away or not failure.connected:
                     self.outage.give_up()

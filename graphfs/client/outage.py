@@ -19,6 +19,8 @@ class Outage:
         self.patience = patience
         self._since: float | None = None
         self._given_up = False
+        self.met = False
+        """Whether the server ever answered: one that never did is not waited for."""
         self._lock = threading.Lock()
         self._listeners: list[Callable[[bool], None]] = []
 
@@ -65,6 +67,7 @@ class Outage:
 
     def answered(self) -> None:
         """The server said something."""
+        self.met = True
         if self._since is None:
             return
         with self._lock:

@@ -59,7 +59,7 @@ def test_a_server_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
         done = there.mount("--server", f"http://127.0.0.1:{free_port()}")
         assert done.returncode == 23, done.stderr
         assert "does not answer" in done.stderr
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 9
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
