@@ -90,7 +90,7 @@ def _run(
 ) -> bool:
     settings = config.tagger
     caller = Caller(os.getuid(), os.getgid(), actor="tagger")
-    cache = _cache_folder(given) / "neighbours.npz"
+    cache = _cache_folder(given) / "vectors-2.npz"
     knowledge = Knowledge(drive, caller, Proposals(cache.with_name("proposals.txt")))
     neighbours = Neighbours()
     neighbours.load(cache)

@@ -7,22 +7,20 @@ of the drive when it matters, so a correction counts at once. Losing the cache l
 import os
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphfs.model import Edge, EdgeState, Source
+from graphfs.model import EdgeState, Source
 from tagger.suggest.encoder import DIMENSIONS, Vectors
 from tagger.suggest.facts import is_factual
+from tagger.suggest.lessons import EdgesOf
 
 NEAREST = 8
 _LIKE = 0.55
 """Cosine below which two files have nothing to tell each other."""
-
-EdgesOf = Callable[[int], Sequence[Edge]]
 
 
 class Vote(NamedTuple):
@@ -90,6 +88,11 @@ class Neighbours:
             share = max(0.0, weights[tag]) / (total + 0.15)
             found.append(Vote(tag, min(0.95, share * _sure(cosine)), other, cosine))
         return sorted(found, key=lambda vote: -vote.confidence)
+
+    def recent(self, most: int) -> tuple[list[int], Vectors]:
+        """The last files that came, and their vectors."""
+        files = list(self._rows)[-most:]
+        return files, self._vectors[[self._rows[file] for file in files]]
 
     def nearest(self, vector: Vectors, count: int) -> list[tuple[int, float]]:
         """The nearest files with their cosines, the nearest first."""

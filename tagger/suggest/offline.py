@@ -1,8 +1,9 @@
-"""Tags without a network: facts, names of tags in the text, nearness in meaning, what people did with like files,
-one key phrase.
+"""Tags without a network: facts, names of tags in the text, what tags mean, what people did with like files, one key
+phrase.
 
-The evidence of each suggestion says which of these it was. Confidences are set so that what is applied by itself has
-a tag's name repeated in the file, or like files that people tagged so; nearness alone only proposes.
+The evidence of each suggestion says which of these it was. What is applied by itself has a tag's name repeated in the
+file, or was taught by people; nearness to a name alone only proposes. The weights of `_sure` are a logistic regression
+over five sets of texts that people had labelled (`bench/tagging.py` measures what they are worth).
 """
 
 import math
@@ -10,23 +11,39 @@ import os.path
 import re
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from graphfs.model import Source, Suggestion, Tag
 from tagger.extract.result import Kind
 from tagger.suggest import facts
 from tagger.suggest.choice import Idea, choose
 from tagger.suggest.encoder import MODEL, Encoder, Vectors
-from tagger.suggest.neighbours import EdgesOf, Neighbours, Vote
+from tagger.suggest.lessons import EdgesOf, Lessons
+from tagger.suggest.meanings import RECENT, Meanings, unit
+from tagger.suggest.neighbours import Neighbours, Vote
 from tagger.suggest.phrases import Phrase, key_phrases
 from tagger.suggest.subject import Subject, Wishes
-from tagger.suggest.vocabulary import Named, Near, Vocabulary
+from tagger.suggest.vocabulary import Named, Vocabulary
 
-VERSION = "offline-1"
+VERSION = "offline-2"
 _COMMON = 1_500
 _READ = 6_000
 _PROPOSED = 0.62
 _WORTH = 0.58
 """A new tag below this would only be in a person's way."""
 _NAME = re.compile(r"[\W_]+")
+_LEAD, _LEAD_WEIGHT = 70, 0.7
+_PASSAGE, _PASSAGES = 280, 3
+_DENSE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\u0e00-\u0e7f\uac00-\ud7af]")
+_HINT = 0.1
+_SHARP = 10.0
+_ELSEWHERE = 3 * math.exp(1.2)
+"""What a file may be about beside all the tags there are: without it, few tags would fit every file."""
+_ALONE = 0.72
+"""Where nobody taught a tag, no more than this and a little: it waits for review."""
+_LIKE = 16
+_ALIKE = 0.75
 _WORDLESS = frozenset({Kind.PROGRAM, Kind.FONT, Kind.EMPTY, Kind.DATABASE, Kind.OTHER, Kind.ARCHIVE})
 
 
@@ -38,6 +55,8 @@ class Offline:
         self.vocabulary = Vocabulary(encoder)
         self._neighbours = neighbours
         self._edges_of = edges_of
+        self._lessons = Lessons(edges_of)
+        self._meanings = Meanings(neighbours, self._lessons)
         self._year = this_year
 
     def suggest(self, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...]) -> tuple[Suggestion, ...]:
@@ -54,9 +73,11 @@ class Offline:
         self.vocabulary.use(tags)
         title, text = words_of(subject)
         reading = self._read(subject, title, text)
-        likely = [vote.tag for vote in self._votes(subject, reading.about)]
+        votes = {vote.tag: vote for vote in self._votes(subject, reading.about)}
+        sure = self._sure(title, text, reading, votes)
+        likely = list(votes)
         likely += [named.tag for named in sorted(self.vocabulary.named(title, text), key=lambda named: -named.times)]
-        likely += [near.tag for near in self.vocabulary.near(reading.about)]
+        likely += sorted(sure, key=lambda tag: -sure[tag])
         return [tag for tag in dict.fromkeys(likely) if _within(tag, wishes)][:most]
 
     def ideas(self, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...]) -> list[Idea]:
@@ -65,57 +86,77 @@ class Offline:
         title, text = words_of(subject)
         reading = self._read(subject, title, text)
         named = {found.tag: found for found in self.vocabulary.named(title, text)}
-        near = self.vocabulary.near(reading.about)
         votes = {vote.tag: vote for vote in self._votes(subject, reading.about)}
-        nearness = {tag: (cosine, _by_meaning(cosine, near)) for tag, cosine in near[: wishes.max_tags * 4]}
+        sure = self._sure(title, text, reading, votes)
+        nearest = sorted(sure, key=lambda tag: -sure[tag])[: wishes.max_tags * 4]
         found: list[Idea] = []
-        for tag in dict.fromkeys([*votes, *named, *nearness]):
+        for tag in dict.fromkeys([*votes, *named, *nearest]):
             if _within(tag, wishes):
-                suggestion = self._weigh(tag, named.get(tag), nearness.get(tag, (0.0, 0.0)), votes.get(tag))
+                suggestion = self._weigh(tag, named.get(tag), sure.get(tag, 0.0), votes.get(tag))
                 found.append(Idea(suggestion, exists=True))
         if wishes.mode != "strict" and not wishes.vocabulary:
             found += _new(reading)
         return found
 
     def _read(self, subject: Subject, title: str, text: str) -> "_Reading":
-        """Embeds in one go, which halves its cost: the file's beginning, its key phrases together, and the first
-        few."""
+        """Embeds in one go, which halves its cost: how the file begins, its passages, and its first few key phrases."""
         phrases = [] if subject.extract.kind in _WORDLESS else key_phrases(title, text, self._encoder)
-        start = f"{title}. {text[:240]}" if text else title
-        about = [words for words in (start, ", ".join(phrase.text for phrase in phrases)) if words.strip()]
         fresh = [phrase for phrase in phrases[:4] if phrase.times > 1 and not self.vocabulary.exact(phrase.text)]
-        vectors = self._encoder.embed([*about, *(phrase.text for phrase in fresh)])
-        return _Reading(vectors[: len(about)], fresh, vectors[len(about) :])
+        parts = passages(title, text)
+        vectors = self._encoder.embed([*parts, *(phrase.text for phrase in fresh)])
+        about = vectors[:1]
+        if len(parts) > 1:
+            about = unit(unit(vectors[1 : len(parts)].mean(axis=0, keepdims=True)) + _LEAD_WEIGHT * vectors[:1])
+        return _Reading(about[: len(parts)], fresh, vectors[len(parts) :])
 
-    def _votes(self, subject: Subject, vectors: Vectors) -> list[Vote]:
-        if not len(vectors):
+    def _votes(self, subject: Subject, about: Vectors) -> list[Vote]:
+        """What people said of the files most like it; from now on it is among those that others can be like."""
+        if not len(about):
             return []
-        middle = vectors.mean(axis=0)
-        middle /= float((middle @ middle) ** 0.5) or 1.0
-        votes = self._neighbours.votes(subject.file, middle, self._edges_of)
-        self._neighbours.add(subject.file, middle)
+        # its own verdicts are not asked for: they would be remembered, and it is what people judge next
+        like = [file for file, _ in self._neighbours.nearest(about[0], _LIKE) if file != subject.file]
+        others = [file for file in self._neighbours.recent(RECENT)[0] if file != subject.file]
+        self._lessons.refresh(like, others)
+        votes = self._neighbours.votes(subject.file, about[0], self._edges_of)
+        self._neighbours.add(subject.file, about[0])
         return votes
 
-    def _weigh(self, tag: str, named: Named | None, near: tuple[float, float], vote: Vote | None) -> Suggestion:
-        """One tag's confidence from its three witnesses, taken as independent; the evidence is the strongest
-        one's."""
-        cosine, by_meaning = near
+    def _sure(self, title: str, text: str, reading: "_Reading", votes: dict[str, Vote]) -> dict[str, float]:
+        """How sure it is of each tag, by meaning and by like files."""
+        paths = self.vocabulary.paths
+        if not len(reading.about) or not paths:
+            return {path: vote.confidence for path, vote in votes.items()}
+        likeness = self._meanings.likeness(paths, self.vocabulary.names, self.vocabulary.version, reading.about[0])
+        hints = self.vocabulary.hints(f"{title} {text}")
+        voted = np.array([votes[path].confidence if path in votes else 0.0 for path in paths], dtype=np.float32)
+        examples = self._meanings.examples()
+        sure = _probability(likeness, hints, voted, examples)
+        untaught = (examples == 0) & (voted == 0) & (sure > _ALONE)
+        sure = np.where(untaught, _ALONE + 0.07 * (sure - _ALONE), sure)
+        # a file much like one with a verdict is tagged like it, whatever the tag's name means
+        alike = np.array([path in votes and votes[path].cosine >= _ALIKE for path in paths], dtype=bool)
+        sure = np.where(alike, np.maximum(sure, voted), sure)
+        # a tag that a person made this very moment is known by its votes alone
+        fresh = {path: vote.confidence for path, vote in votes.items()}
+        return fresh | dict(zip(paths, map(float, sure), strict=True))
+
+    def _weigh(self, tag: str, named: Named | None, sure: float, vote: Vote | None) -> Suggestion:
+        """One tag's confidence from its name in the text and all the rest; the evidence is the strongest one's."""
         by_name = 0.0
         if named is not None:
             by_name = 0.42 + 0.11 * math.log2(1 + named.times) + (0.22 if named.in_title else 0.0)
             if " " not in named.words and named.words.isascii() and self._encoder.rank(named.words) < _COMMON:
                 by_name *= 0.7
             by_name = min(0.9, by_name)
-        by_votes = vote.confidence if vote is not None else 0.0
-        confidence = 1 - (1 - by_name) * (1 - by_votes) * (1 - by_meaning * (0.5 if by_name or by_votes else 1.0))
-        if vote is not None and by_votes >= max(by_name, by_meaning):
+        confidence = 1 - (1 - by_name) * (1 - sure * (0.5 if by_name else 1.0))
+        if vote is not None and sure >= by_name:
             evidence = f"a person gave it to like file {vote.file} ({vote.cosine:.2f})"
-        elif named is not None and by_name >= by_meaning:
+        elif named is not None and by_name >= sure:
             evidence = f"{named.words!r} stands in it {named.times} times" + (
                 ", in its title" if named.in_title else ""
             )
         else:
-            evidence = f"near in meaning ({cosine:.2f})"
+            evidence = f"near in meaning ({sure:.2f})"
         return Suggestion(tag, round(min(0.97, confidence), 3), Source.MODEL, MODEL, VERSION, evidence)
 
 
@@ -157,11 +198,26 @@ def _within(tag: str, wishes: Wishes) -> bool:
     return not roots or any(folded == root or folded.startswith(f"{root}/") for root in roots)
 
 
-def _by_meaning(cosine: float, near: list[Near]) -> float:
-    """Confidence from nearness alone: high only when near absolutely, and nearer than the tags usually are."""
-    absolute = 1 / (1 + math.exp(-14 * (cosine - 0.34)))
-    if len(near) < 8:
-        return 0.7 * absolute
-    mean = sum(each.cosine for each in near) / len(near)
-    spread = math.sqrt(sum((each.cosine - mean) ** 2 for each in near) / len(near)) or 1.0
-    return 0.72 * absolute * min(1.0, max(0.0, (cosine - mean) / spread) / 2.5)
+def passages(title: str, text: str) -> list[str]:
+    """How a file begins, then its first passages: what is embedded of it. Empty for a file without words."""
+    whole = ". ".join(filter(None, (title, text)))
+    if not whole.strip():
+        return []
+    wide = 2 if _DENSE.search(whole[:_PASSAGE]) else 1
+    step = _PASSAGE // wide
+    first = text or title
+    return [
+        first[: _LEAD // wide],
+        *(first[at : at + step] for at in range(0, min(len(first), _PASSAGES * step), step)),
+    ]
+
+
+def _probability(
+    likeness: NDArray[np.float32], hints: NDArray[np.float32], voted: NDArray[np.float32], examples: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Of each tag to be right, from how like it is, its words in the text, votes, and how many examples it has."""
+    strength = np.exp((likeness + _HINT * hints) * _SHARP)
+    share = np.log(strength / (strength.sum() + _ELSEWHERE))
+    taught = np.log1p(np.minimum(examples, 8.0))
+    logit = 0.67 * likeness + 0.16 * hints + 1.53 * share + 2.01 * voted + 0.15 * taught + 1.61
+    return np.asarray(1 / (1 + np.exp(-logit)), dtype=np.float64)

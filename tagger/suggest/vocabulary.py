@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from graphfs.model import Tag
 from graphfs.names import fold
@@ -25,13 +26,6 @@ class Named(NamedTuple):
     words: str
     times: int
     in_title: bool
-
-
-class Near(NamedTuple):
-    """A tag and how near its name is to what a text means (cosine)."""
-
-    tag: str
-    cosine: float
 
 
 def topical(tags: Iterable[Tag], within: Sequence[str] = ()) -> list[Tag]:
@@ -71,6 +65,19 @@ class Vocabulary:
         self._names: dict[str, str] = {}
         self._dense: list[tuple[str, str]] = []
         self._first: set[str] = set()
+        self._stems: dict[str, list[int]] = {}
+        self.version = 0
+        """Changes with the tags there are to choose from."""
+
+    @property
+    def paths(self) -> list[str]:
+        """The topical tags, in the order of `names`."""
+        return self._paths
+
+    @property
+    def names(self) -> Vectors:
+        """Their names as vectors, one row a tag."""
+        return self._matrix
 
     def use(self, tags: tuple[Tag, ...]) -> None:
         """Sets the tags that exist now; costs nothing when they are the same as before."""
@@ -90,6 +97,11 @@ class Vocabulary:
         if paths == self._paths:
             return
         self._paths = paths
+        self.version += 1
+        self._stems = {}
+        for row, path in enumerate(paths):
+            for stem in stems(path.rpartition("/")[2]):
+                self._stems.setdefault(stem, []).append(row)
         missing = [path for path in paths if path not in self._vectors]
         for path, vector in zip(missing, self._encoder.embed([_spoken(path) for path in missing]), strict=True):
             self._vectors[path] = vector
@@ -130,13 +142,26 @@ class Vocabulary:
                 counts[path, name] += times
         return counts
 
-    def near(self, vectors: Vectors) -> list[Near]:
-        """All topical tags by their greatest cosine with any of the vectors, the nearest first."""
-        if not self._paths or not len(vectors):
-            return []
-        cosines = (self._matrix @ vectors.T).max(axis=1)
-        order = np.argsort(-cosines)
-        return [Near(self._paths[i], float(cosines[i])) for i in order]
+    def hints(self, text: str) -> NDArray[np.float32]:
+        """How often words of the same stem as each tag's name stand in a text, as log(1 + times): shape (tags,)."""
+        counts = np.zeros(len(self._paths), dtype=np.float32)
+        for stem, times in Counter(stem for word in _WORD.findall(fold(text)) for stem in stems(word)).items():
+            counts[self._stems.get(stem, [])] += times
+        return np.asarray(np.log1p(counts), dtype=np.float32)
+
+
+def stems(name: str) -> list[str]:
+    """The beginnings by which words of one origin are known (`astronomy`, `astronomical`); of writing without blanks,
+    its pairs of characters."""
+    found = []
+    for word in _WORD.findall(fold(name).replace("-", " ").replace("_", " ")):
+        if _DENSE.search(word):
+            found += [word[at : at + 2] for at in range(max(1, len(word) - 1))]
+        elif len(word) > 4:
+            found.append(word[: max(4, min(6, len(word) - 2))])
+        else:
+            found.append(singular(word))
+    return found
 
 
 def _spoken(path: str) -> str:

@@ -1,0 +1,97 @@
+"""What each tag means, as a vector: its name, the files that people gave it to or took it from, and the files that
+were seen and fit it anyway.
+
+Rocchio's classifier with the tag's name as its first example (Rocchio, 1971), and two rounds of soft self-training over
+files without a verdict (Nigam et al., 2000). Names and files are centred first: some names are near to every text. With
+nothing seen and nothing taught it is nearness to the name alone, and each correction moves it; nothing is stored.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.suggest.encoder import Vectors
+from tagger.suggest.lessons import Lessons
+from tagger.suggest.neighbours import Neighbours
+
+RECENT = 2_000
+"""Files that are learned from: the last ones seen."""
+_NAME = 2.0
+"""How many examples a tag's name is worth."""
+_AGAINST = 0.5
+_UNTAUGHT = 2.0
+"""How many examples all files without a verdict are worth together."""
+_SHARP = 20.0
+_ROUNDS = 2
+_FEW_FILES, _FEW_TAGS = 20.0, 4.0
+"""With so many, half of their mean is taken away."""
+_GROWN = 1.1
+_FITS = (0.1, 0.3)
+"""Likeness to the nearest tag from which, and up to which, a file without a verdict counts more and more."""
+
+
+class Meanings:
+    """Learns anew when tags or verdicts changed, or a tenth more files were seen. Not for several threads at once."""
+
+    def __init__(self, neighbours: Neighbours, lessons: Lessons) -> None:
+        self._neighbours, self._lessons = neighbours, lessons
+        self._key: tuple[int, int] = (-1, -1)
+        self._seen = 0
+        self._mean: Vectors = np.zeros(0, dtype=np.float32)
+        self._learned: Vectors = np.zeros((0, 0), dtype=np.float32)
+        self._given: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
+
+    def likeness(self, paths: Sequence[str], names: Vectors, version: int, vector: Vectors) -> NDArray[np.float32]:
+        """Of a file's vector to each tag, -1..1. `version` tells one vocabulary from another."""
+        seen = len(self._neighbours)
+        key = (version, self._lessons.version)
+        if key != self._key or seen > self._seen * _GROWN or self._learned.shape[0] != len(paths):
+            self._learn(paths, names)
+            self._key, self._seen = key, seen
+        return np.asarray(self._learned @ unit(vector - self._mean), dtype=np.float32)
+
+    def examples(self) -> NDArray[np.float32]:
+        """To how many of the files each tag was given, in the order of the last `likeness`."""
+        return self._given
+
+    def _learn(self, paths: Sequence[str], names: Vectors) -> None:
+        files, seen = self._neighbours.recent(RECENT)
+        mean = seen.mean(axis=0) * (len(seen) / (len(seen) + _FEW_FILES)) if len(seen) else np.zeros(names.shape[1])
+        self._mean = np.asarray(mean, dtype=np.float32)
+        vectors = unit(seen - self._mean)
+        if not len(paths):
+            self._learned, self._given = names, np.zeros(0, dtype=np.float32)
+            return
+        named = unit(names - names.mean(axis=0) * (len(paths) / (len(paths) + _FEW_TAGS)))
+        verdicts = np.zeros((len(files), len(paths)), dtype=np.float32)
+        columns = {path: column for column, path in enumerate(paths)}
+        taught = np.zeros(len(files), dtype=bool)
+        for row, file in enumerate(files):
+            said = self._lessons.of(file)
+            taught[row] = bool(said.given)
+            verdicts[row, [columns[path] for path in said.given if path in columns]] = 1.0
+            verdicts[row, [columns[path] for path in said.rejected if path in columns]] = -_AGAINST
+        self._given = np.asarray((verdicts > 0).sum(axis=0), dtype=np.float32)
+        base = _NAME * named + verdicts.T @ vectors
+        learned = unit(base)
+        free, allowed = vectors[~taught], verdicts[~taught] >= 0
+        for _ in range(_ROUNDS if len(free) else 0):
+            shares = _shares(free @ learned.T) * allowed
+            mass = shares.sum(axis=0)[:, None]
+            learned = unit(base + _UNTAUGHT * unit(shares.T @ free) * mass / (mass + 3.0))
+        self._learned = np.asarray(learned, dtype=np.float32)
+
+
+def _shares(likeness: Vectors) -> Vectors:
+    """How a file without a verdict is shared among the tags; one that fits none is hardly shared at all."""
+    most = likeness.max(axis=1, keepdims=True)
+    shares = np.exp((likeness - most) * _SHARP)
+    fits = np.clip((most - _FITS[0]) / (_FITS[1] - _FITS[0]), 0.0, 1.0)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True) * fits, dtype=np.float32)
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """Rows of length 1; a row of zeros stays one."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(length, 1e-9), dtype=np.float32)

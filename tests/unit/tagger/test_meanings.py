@@ -1,0 +1,62 @@
+"""What a tag means is learned from its name, from verdicts, and from files that fit it."""
+
+import numpy as np
+
+from graphfs.model import Edge, EdgeState, Source
+from tagger.suggest.encoder import DIMENSIONS, Vectors
+from tagger.suggest.lessons import Lessons
+from tagger.suggest.meanings import Meanings, unit
+from tagger.suggest.neighbours import Neighbours
+
+PATHS = ("one", "two")
+
+
+def axis(*where: int) -> Vectors:
+    vector = np.zeros(DIMENSIONS, dtype=np.float32)
+    vector[list(where)] = 1.0
+    return unit(vector)
+
+
+def made(edges: dict[int, list[Edge]]) -> tuple[Meanings, Lessons]:
+    neighbours = Neighbours()
+    lessons = Lessons(lambda file: edges.get(file, []))
+    return Meanings(neighbours, lessons), lessons
+
+
+def test_without_files_it_is_nearness_to_the_name() -> None:
+    meanings, _ = made({})
+    found = meanings.likeness(PATHS, np.stack([axis(0), axis(1)]), 1, axis(0, 2))
+    assert found[0] > found[1]
+
+
+def test_a_verdict_moves_a_tag_and_a_rejection_moves_it_away() -> None:
+    neighbours = Neighbours()
+    edges: dict[int, list[Edge]] = {}
+    lessons = Lessons(lambda file: edges.get(file, []))
+    meanings = Meanings(neighbours, lessons)
+    names = np.stack([axis(0), axis(1)])
+    neighbours.add(1, axis(5))
+    neighbours.add(2, axis(6))
+    before = meanings.likeness(PATHS, names, 1, axis(5, 7))
+    edges[1] = [Edge("two")]
+    lessons.refresh([1], [])
+    after = meanings.likeness(PATHS, names, 1, axis(5, 7))
+    assert after[1] > before[1] + 0.1
+    assert list(meanings.examples()) == [0.0, 1.0]
+    edges[1] = [Edge("two", EdgeState.REJECTED, Source.PERSON)]
+    lessons.refresh([1], [])
+    assert meanings.likeness(PATHS, names, 1, axis(5, 7))[1] < before[1]
+
+
+def test_all_files_are_asked_about_in_turn() -> None:
+    asked: list[int] = []
+    ticks = iter(range(1000))
+
+    def edges_of(file: int) -> list[Edge]:
+        asked.append(file)
+        return []
+
+    lessons = Lessons(edges_of, clock=lambda: float(next(ticks)))
+    for _ in range(3):
+        lessons.refresh([], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    assert set(asked) == set(range(1, 11))
