@@ -63,6 +63,7 @@ class Mount(Section, frozen=True, kw_only=True):
 
 
 class Store(Section, frozen=True, kw_only=True):
+    engine: Literal["sqlite", "neo4j"] = "sqlite"
     inline_limit: Count = 32768
     chunk_size: Annotated[int, msgspec.Meta(ge=4096)] = 4194304
 
@@ -78,6 +79,14 @@ class Blobs(Section, frozen=True, kw_only=True):
     access_key_file: str | None = None
     secret_key: Secret | None = None
     secret_key_file: str | None = None
+
+
+class Neo4j(Section, frozen=True, kw_only=True):
+    uri: str = "bolt://127.0.0.1:7687"
+    user: str = "neo4j"
+    password: Secret | None = None
+    password_file: str | None = None
+    database: str = "neo4j"
 
 
 class Tags(Section, frozen=True, kw_only=True):
@@ -148,6 +157,7 @@ class Config(Section, frozen=True, kw_only=True):
 
     mount: Mount = Mount()
     store: Store = Store()
+    neo4j: Neo4j = Neo4j()
     blobs: Blobs = Blobs()
     tags: Tags = Tags()
     trash: Trash = Trash()

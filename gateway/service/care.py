@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pyroaring import BitMap64
 
+from gateway.service.core import again
 from gateway.service.trash import TrashPart
 from graphfs import __version__
 from graphfs.model import Caller, EdgeState, JobState, Problem, Status, Trashed
@@ -52,12 +53,13 @@ class CarePart(TrashPart):
             found += self._check_index(repair)
         return found
 
+    @again
     def _erased(self, node: int, repair: bool) -> bool:
         if repair:
-            with self.store.transaction() as tx:
-                record = tx.node(node)
+            with self.change(Caller(uid=0, gid=0, actor="fsck")) as change:
+                record = change.tx.node(node)
                 if record is not None:
-                    self.erase(tx, record)
+                    self.erase(change, record)
         return True
 
     def _check_blobs(self, verify: bool) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.service.core import Change, Core
+from gateway.service.core import Change, Core, again
 from gateway.service.repeats import once, version_after
 from graphfs.errors import Conflict, Corrupt, InvalidArgument, NoSpace, NotFound
 from graphfs.layout import apply, slice_layout
@@ -96,6 +96,7 @@ class ContentPart(Core):
     def unused_blobs(self, digests: Sequence[bytes]) -> None:
         """These blobs lost a use; whoever sweeps should look at them."""
 
+    @again
     def _commit(
         self, caller: Caller, node: int, base: int, size: int, patches: Sequence[Patch], mtime: int | None
     ) -> tuple[Node, list[bytes]]:

@@ -1,12 +1,15 @@
 """What all parts of the service stand on: the store, the blobs, the clock, who holds what, and one turn for every
 change."""
 
+import functools
+import random
 import stat
 import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -15,8 +18,18 @@ from gateway.blobs.base import Blobs
 from gateway.service.events import Publisher
 from gateway.service.index import Index
 from gateway.service.repeats import kept_key
-from gateway.store.base import Store, Transaction
-from graphfs.errors import Conflict, NotAFolder, NotFound
+from gateway.store.base import (
+    EdgeStep,
+    LiveStep,
+    Notes,
+    Overtaken,
+    PathsStep,
+    Step,
+    Store,
+    Told,
+    Transaction,
+)
+from graphfs.errors import Busy, Conflict, NotAFolder, NotFound
 from graphfs.model import Caller, EventKind, JobRecord, Node
 
 
@@ -52,39 +65,69 @@ class Origin(Struct, frozen=True):
 class Change:
     """One change under way: its transaction, and what follows once it is committed (sets in memory, events)."""
 
-    __slots__ = ("_events", "_index", "_reload", "_steps", "caller", "now", "tx")
+    __slots__ = ("_after", "_events", "_steps", "caller", "now", "tx")
 
-    def __init__(self, tx: Transaction, caller: Caller, now: int, index: Index) -> None:
+    def __init__(self, tx: Transaction, caller: Caller, now: int) -> None:
         self.tx = tx
         self.caller = caller
         self.now = now
-        self._index = index
-        self._events: list[tuple[EventKind, int, str]] = []
-        self._steps: list[Callable[[], None]] = []
-        self._reload = False
+        self._events: list[Told] = []
+        self._steps: list[Step] = []
+        self._after: list[Callable[[], object]] = []
 
-    def reload_tags(self) -> None:
-        """After the commit the vocabulary in memory is read anew, once."""
-        self._reload = True
+    def then(self, *steps: Step) -> None:
+        """After the commit, in order, before anyone else's change, in every process with this graph."""
+        self._steps += steps
 
-    def then(self, step: Callable[[], None]) -> None:
-        """After the commit, in order, before anyone else's change."""
-        self._steps.append(step)
+    def after(self, step: Callable[[], object]) -> None:
+        """After the commit, in this process: what it alone remembers."""
+        self._after.append(step)
 
     def tell(self, kind: EventKind, node: int = 0, name: str = "") -> None:
-        self._events.append((kind, node, name))
+        self._events.append(Told(kind, node, name, self.caller.pid))
 
     def live(self, file: int, live: bool) -> None:
-        index = self._index
-        self._steps.append(lambda: index.set_live(file, live))
+        self._steps.append(LiveStep(file, live))
 
-    def finish(self, publisher: Publisher) -> None:
-        for step in self._steps:
+    def absorb(self, other: "Change") -> None:
+        """What follows from another one, of the same transaction, follows from this."""
+        self._steps += other._steps
+        self._events += other._events
+        self._after += other._after
+
+    def notes(self) -> Notes:
+        return Notes(tuple(self._steps), tuple(self._events))
+
+    def finish(self) -> None:
+        for step in self._after:
             step()
-        if self._reload:
-            self._index.load_tags()
-        for kind, node, name in self._events:
-            publisher.publish(kind, node, name, self.caller.pid)
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_TRIES = 30
+_SYSTEM = Caller(uid=0, gid=0, actor="system")
+
+
+def again(method: Callable[P, T]) -> Callable[P, T]:
+    """Makes a call that changes something again when somebody else's change came between: nothing of it has happened.
+    Busy when that goes on."""
+
+    @functools.wraps(method)
+    def call(*args: P.args, **named: P.kwargs) -> T:
+        for attempt in range(_TRIES):
+            try:
+                return method(*args, **named)
+            except Overtaken:
+                part = args[0]
+                assert isinstance(part, Core)
+                part.store.settle()
+                if attempt > 2:
+                    time.sleep(random.random() * 0.01 * attempt)
+                part.store.caught_up()
+        raise Busy("others keep changing the same; try again")
+
+    return call
 
 
 class Core:
@@ -108,20 +151,41 @@ class Core:
         self._renamed: OrderedDict[int, Origin] = OrderedDict()
         # Names that were moved to a backup's name: the node and the time.
         self._backups: dict[tuple[int, str], tuple[int, int]] = {}
+        self.publisher.begin(store.follow(self._told))
 
     @contextmanager
     def change(self, caller: Caller, *, draft: bool = False) -> Iterator[Change]:
-        """One atomic change: commits at the end, then updates the sets and tells everyone, in the order of the
-        commits."""
-        with self._turn:
-            with self.store.transaction(draft=draft) as tx:
-                if caller.key and tx.done(kept_key(caller)):
-                    raise Conflict("this was done already")
-                change = Change(tx, caller, self.clock(), self.index)
-                yield change
-                if caller.key:
-                    tx.mark_done(kept_key(caller), change.now)
-            change.finish(self.publisher)
+        """One atomic change: commits at the end; then the sets are up to date and everyone was told, in the order of
+        the commits. Whoever calls is marked `again`."""
+        with self._turn, self.store.transaction(draft=draft) as tx:
+            if caller.key and tx.done(kept_key(caller)):
+                raise Conflict("this was done already")
+            change = Change(tx, caller, self.clock())
+            yield change
+            if caller.key:
+                tx.mark_done(kept_key(caller), change.now)
+            tx.note(change.notes())
+        tx.wait()
+        change.finish()
+
+    def _told(self, first: int, notes: Notes | None) -> None:
+        """What the store tells of a commit, of this process or another."""
+        if notes is None:
+            self.read_anew(first)
+            return
+        if notes.steps:
+            self.index.apply(notes.steps)
+            if any(isinstance(step, PathsStep) for step in notes.steps):
+                self._folder_paths.clear()
+        for offset, event in enumerate(notes.events):
+            number = first + offset if first else 0
+            self.publisher.publish(EventKind(event.kind), event.node, event.name, event.origin, number=number)
+
+    def read_anew(self, number: int = 0) -> None:
+        """What is kept in memory is wrong: it is read anew, and everybody is told to."""
+        self.index.load()
+        self._folder_paths.clear()
+        self.publisher.publish(EventKind.RESET, number=number)
 
     def need(self, node: Node | None, what: int | str = "") -> Node:
         if node is None:
@@ -185,10 +249,16 @@ class Core:
             del self._held[node]
             if node not in self._unnamed:
                 return
-        with self._turn, self.store.transaction() as tx:
+        self._let_go(node)
+
+    @again
+    def _let_go(self, node: int) -> None:
+        with self.change(_SYSTEM) as change:
             if node in self._unnamed and node not in self._held:
-                self._unnamed.discard(node)
-                self.erase(tx, self.need(tx.node(node)))
+                found = change.tx.node(node)
+                if found is not None:
+                    self.erase(change, found)
+                change.after(lambda: self._unnamed.discard(node))
 
     def left_to_holders(self, node: int) -> bool:
         """Whether somebody holds this node, who has lost its last name: it goes with the last hold then."""
@@ -198,16 +268,15 @@ class Core:
                 return True
         return False
 
-    def erase(self, tx: Transaction, node: Node) -> None:
+    def erase(self, change: Change, node: Node) -> None:
         """Removes a node without names for good, or leaves it to whoever holds it."""
         if self.left_to_holders(node.id):
             return
+        tx = change.tx
+        said = tx.edges(node.file) if node.file else []
         tx.delete_node(node.id)
         if node.file:
             tx.delete_job(node.file)
-            said = tx.edges(node.file)
             if said:
                 tx.delete_edges(node.file)
-                for edge in said:
-                    # Before the commit: the file is live no more, so no view can tell.
-                    self.index.set_edge(node.file, edge.tag, None)
+                change.then(*(EdgeStep(node.file, edge.tag, None) for edge in said))

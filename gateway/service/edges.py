@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.service.core import Change, Core
-from gateway.store.base import ChangeRow, EdgeRow, TagRow
+from gateway.store.base import ChangeRow, EdgeRow, EdgeStep, MembersStep, TagRow, TagStep, VocabularyStep
 from graphfs.errors import AlreadyExists
 from graphfs.model import EdgeState, EventKind, Source
 from graphfs.names import check_tag_name, fold
@@ -36,8 +36,7 @@ class Ledger:
         self._rows.append(ChangeRow("edge", row.file, row.tag, _json(before), _json(after)))
         self._files[row.file] = None
         self._tags.add(row.tag)
-        index, state = self._part.index, after.state if after else None
-        self._change.then(lambda: index.set_edge(row.file, row.tag, state))
+        self._change.then(EdgeStep(row.file, row.tag, after.state if after else None))
 
     def tag(self, before: TagRow | None, after: TagRow | None) -> None:
         """Makes, alters or deletes a tag."""
@@ -49,12 +48,12 @@ class Ledger:
         else:
             self._change.tx.put_tag(after)
         self._rows.append(ChangeRow("tag", 0, row.id, _json(before), _json(after)))
-        self._change.reload_tags()
+        self._change.then(VocabularyStep())
 
     def note(self, kind: str, file: int, tag: int, before: str, after: str) -> None:
         """Journals something that is neither an edge nor a tag (an alias)."""
         self._rows.append(ChangeRow(kind, file, tag, before, after))
-        self._change.reload_tags()
+        self._change.then(VocabularyStep())
 
     def ensure(self, path: str, *, proposed: bool = False) -> int:
         """The tag at this path, made with its parents where it is missing. A tag that was only proposed becomes one
@@ -94,8 +93,7 @@ class Ledger:
         row = TagRow(tag, parent, name, key, now, proposed)
         self._made[parent, key] = row
         self._rows.append(ChangeRow("tag", 0, row.id, "null", _json(row)))
-        index = self._part.index
-        self._change.then(lambda: index.add_tag(row))
+        self._change.then(TagStep(row))
         return row
 
     def close(self) -> int:
@@ -116,7 +114,7 @@ class Ledger:
             touched |= part.index.lineage(tag) or {tag}
         if touched:
             tx.touch_tags(touched, now)
-            change.then(lambda: part.index.touch(touched, now))
+            change.then(MembersStep(tuple(touched), now))
         change.tell(EventKind.TAGS)
         return sum(1 for row in self._rows if row.kind == "edge")
 

@@ -14,15 +14,23 @@ class Publisher:
     """Numbers events and hands them on. Numbers begin with the start time, so they grow over restarts too."""
 
     def __init__(self) -> None:
-        self._seq = time.time_ns() // 1000
+        self._seq = self._floor = time.time_ns() // 1000
         self._kept: deque[Event] = deque(maxlen=_KEPT)
         self._listeners: list[Callable[[Event], None]] = []
         self._waiting = 0
         self._condition = threading.Condition()
 
-    def publish(self, kind: EventKind, node: int = 0, name: str = "", origin: int = 0) -> None:
-        """Tells one change. Called with the writer's turn held, so the order is that of the commits."""
-        self._seq += 1
+    def begin(self, number: int) -> None:
+        """The store counts, and was here when it was opened."""
+        if number and not self._kept:
+            self._seq = self._floor = number
+
+    def publish(self, kind: EventKind, node: int = 0, name: str = "", origin: int = 0, *, number: int = 0) -> None:
+        """Tells one change. Called by one thread at a time, in the order of the commits. `number`: where the store
+        counts; greater than all before."""
+        self._seq = number or self._seq + 1
+        if len(self._kept) == _KEPT:
+            self._floor = self._kept[0].seq
         event = Event(self._seq, kind, node, name, origin)
         self._kept.append(event)
         for listener in self._listeners:
@@ -55,6 +63,6 @@ class Publisher:
         kept = list(self._kept)
         if newest <= after:
             return []
-        if not kept or kept[0].seq > after + 1:
+        if not kept or after < self._floor:
             return [Event(newest, EventKind.RESET)]
         return [event for event in kept if event.seq > after]

@@ -12,7 +12,17 @@ from collections.abc import Callable, Iterable
 
 from pyroaring import BitMap64
 
-from gateway.store.base import AliasRow, Store, TagRow
+from gateway.store.base import (
+    AliasRow,
+    EdgeStep,
+    LiveStep,
+    MembersStep,
+    Step,
+    Store,
+    TagRow,
+    TagStep,
+    VocabularyStep,
+)
 from graphfs.model import EdgeState
 from graphfs.query.ast import All, And, Not, Or, Query, Range, Recent, Review, Search, Tag, Term, Untagged
 from graphfs.query.ranges import range_test
@@ -68,6 +78,25 @@ class Index:
             self.rows[row.id] = row
             self._side(row).setdefault(row.parent, {})[row.key] = row.id
             self.generation += 1
+
+    def apply(self, steps: Iterable[Step]) -> None:
+        """What follows from a committed change. Applying it twice is the same as once."""
+        with self._lock:
+            reload = False
+            for step in steps:
+                match step:
+                    case LiveStep(file, live):
+                        self.set_live(file, live)
+                    case EdgeStep(file, tag, state):
+                        self.set_edge(file, tag, state)
+                    case TagStep(row):
+                        self.add_tag(row)
+                    case MembersStep(tags, now):
+                        self.touch(tags, now)
+                    case VocabularyStep():
+                        reload = True
+            if reload:
+                self.load_tags()
 
     def touch(self, tags: Iterable[int], now: int) -> None:
         """The members of these tags changed."""

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 
 from gateway.service.content import content_name
-from gateway.service.core import Change
+from gateway.service.core import Change, again
 from gateway.service.edges import EdgePart, Ledger
 from gateway.store.base import EdgeRow
 from graphfs.errors import AlreadyExists, Conflict, InvalidArgument, NameTooLong, NotFound
@@ -36,6 +36,7 @@ def backoff(attempts: int, base: float, most: float, jitter: float) -> float:
 class JobPart(EdgePart):
     """Implements `graphfs.api.Jobs`."""
 
+    @again
     def lease(self, worker: str, limit: int, seconds: float) -> list[Job]:
         with self.change(_TAGGER) as change:
             tx, now = change.tx, change.now
@@ -67,6 +68,7 @@ class JobPart(EdgePart):
                 )
         return found
 
+    @again
     def heartbeat(self, file: int, lease: str, seconds: float) -> bool:
         with self.change(_TAGGER) as change:
             record = change.tx.job(file)
@@ -76,6 +78,7 @@ class JobPart(EdgePart):
             change.tx.save_job(file, JobState.LEASED, record.attempts, 0, lease, until, "", "")
         return True
 
+    @again
     def finish(self, file: int, lease: str, outcome: Outcome) -> JobState:
         with self.change(_TAGGER) as change:
             tx, now = change.tx, change.now
@@ -150,6 +153,7 @@ class JobPart(EdgePart):
             raise NotFound(f"file {file} has no job")
         return self.job_record(found)
 
+    @again
     def retry(self, caller: Caller, files: Sequence[int] = ()) -> int:
         with self.change(caller) as change:
             wanted = list(files) or [record.file for record in change.tx.jobs(JobState.FAILED, 0)]
@@ -166,6 +170,7 @@ class JobPart(EdgePart):
         found = self.store.answer(content, model, prompt)
         return tuple(json.loads(found)) if found is not None else None
 
+    @again
     def remember(self, content: str, model: str, prompt: str, texts: Sequence[str]) -> None:
         with self.change(_TAGGER) as change:
             change.tx.save_answer(content, model, prompt, json.dumps(list(texts)))

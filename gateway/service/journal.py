@@ -2,7 +2,7 @@
 
 import msgspec
 
-from gateway.service.core import Change
+from gateway.service.core import Change, again
 from gateway.service.edges import EdgePart, Ledger
 from gateway.store.base import AliasRow, BatchRow, ChangeRow, EdgeRow, TagRow
 from graphfs.errors import Conflict, NotFound
@@ -23,6 +23,7 @@ class JournalPart(EdgePart):
     def _may_undo(self, caller: Caller, row: BatchRow) -> bool:
         return caller.uid in (0, self.settings.owner, row.uid)
 
+    @again
     def undo(self, caller: Caller, batch: int = 0) -> JournalEntry:
         with self.change(caller) as change:
             tx = change.tx
@@ -33,7 +34,7 @@ class JournalPart(EdgePart):
                 raise Conflict(f"batch {row.id} was undone already")
             # A batch of its own: never joined with what the same process did before.
             alone = msgspec.structs.replace(caller, pid=0)
-            taking_back = Change(tx, alone, change.now, self.index)
+            taking_back = Change(tx, alone, change.now)
             ledger = Ledger(self, taking_back, f"undo of {row.id}: {row.why}")
             known = {one.id for one in tx.tags()}
             for step in reversed(tx.changes(row.id)):
@@ -42,7 +43,7 @@ class JournalPart(EdgePart):
                     known = {one.id for one in tx.tags()}
             ledger.close()
             tx.mark_undone(row.id)
-            change.then(lambda: taking_back.finish(self.publisher))
+            change.absorb(taking_back)
             done = tx.batch(ledger.batch) if ledger.batch else None
         return _entry(done or row)
 

@@ -13,15 +13,15 @@ from gateway.blobs.engine import open_blobs
 from gateway.service import repeats
 from gateway.service.care import CarePart, Sweeper
 from gateway.service.content import ContentPart, SpacePart
-from gateway.service.core import Settings
+from gateway.service.core import Settings, again
 from gateway.service.jobs import JobPart
 from gateway.service.journal import JournalPart
 from gateway.service.views import ViewPart
 from gateway.store.base import Store
-from gateway.store.sqlite.store import SqliteStore
+from gateway.store.engine import open_store
 from graphfs.config import Config
 from graphfs.errors import DriveError
-from graphfs.model import Caller, Event, EventKind
+from graphfs.model import Caller, Event
 
 _log = logging.getLogger(__name__)
 _FLUSH_EVERY = 5.0
@@ -52,15 +52,9 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart):
             Sweeper("flush", self._flush, _FLUSH_EVERY),
             Sweeper("sweep", self._sweep, settings.sweep_every),
         ]
-        store.on_lost(self._read_anew)
+        store.on_lost(self.read_anew)
         self._swept = clock()
         self._closed = False
-
-    def _read_anew(self) -> None:
-        """A draft was lost with a full disk: what is kept in memory is read anew."""
-        self.index.load()
-        self._folder_paths.clear()
-        self.publisher.publish(EventKind.RESET)
 
     def _flush(self) -> None:
         """Closed files become durable soon, asked or not."""
@@ -79,13 +73,15 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart):
         except DriveError as error:
             _log.warning("sweeping failed, it is tried again: %s", error)
 
+    @again
     def _forget_keys(self) -> None:
-        with self.store.transaction() as tx:
-            tx.forget_done(self.clock() - repeats.KEPT)
+        with self.change(Caller(uid=0, gid=0)) as change:
+            change.tx.forget_done(change.now - repeats.KEPT)
 
+    @again
     def accessed(self, times: Sequence[tuple[int, int]]) -> None:
-        with self.store.transaction() as tx:
-            tx.set_accessed(times)
+        with self.change(Caller(uid=0, gid=0)) as change:
+            change.tx.set_accessed(times)
 
     def events(self, after: int, timeout: float) -> list[Event]:
         return self.publisher.events(after, timeout)
@@ -128,7 +124,7 @@ def open_service(
 ) -> Service:
     """The embedded drive of a state directory, made when it is empty. TooNew, Busy, Corrupt, NoSpace."""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    store = SqliteStore(state / "graph.sqlite", clock)
+    store = open_store(config.store, config.neo4j, state, clock)
     # The database keeps some room of its own, so that deleting works on a full disk.
     reserve = min(_RESERVE, shutil.disk_usage(state).total // 20)
     blobs = open_blobs(config.blobs, state, reserve)

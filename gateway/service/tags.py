@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from gateway.service.core import Change
+from gateway.service.core import Change, again
 from gateway.service.edges import EdgePart, Ledger
 from gateway.service.index import Proposals
 from gateway.store.base import AliasRow, EdgeRow, TagRow
@@ -64,6 +64,7 @@ class TagPart(EdgePart):
         said = (row.model, row.prompt, row.confidence, row.evidence, row.at, row.actor)
         return Edge(self.index.path(row.tag), state, source, *said)
 
+    @again
     def change_tags(
         self, caller: Caller, files: Sequence[int], add: Sequence[str], remove: Sequence[str], *, why: str = ""
     ) -> int:
@@ -88,6 +89,7 @@ class TagPart(EdgePart):
                     self.person_gives(change, ledger, file, tag, said.get(tag))
             return ledger.close()
 
+    @again
     def put_edges(self, caller: Caller, file: int, edges: Sequence[Edge], *, why: str = "") -> int:
         with self.change(caller) as change:
             self.need(change.tx.by_file(file), file)
@@ -102,6 +104,7 @@ class TagPart(EdgePart):
                 ledger.say(said.get(tag), row)
             return ledger.close()
 
+    @again
     def create_tag(self, caller: Caller, path: str) -> Tag:
         above, _, name = path.rpartition("/")
         with self.change(caller) as change:
@@ -110,6 +113,7 @@ class TagPart(EdgePart):
             ledger.close()
         return self.tag_record(caller, self.index.rows[row.id])
 
+    @again
     def delete_tag(self, caller: Caller, path: str) -> None:
         with self.change(caller) as change:
             row = self.need_tag(path)
@@ -123,6 +127,7 @@ class TagPart(EdgePart):
             self._drop(ledger, tags, said)
             ledger.close()
 
+    @again
     def drop_tag(self, caller: Caller, path: str, *, why: str = "") -> int:
         with self.change(caller) as change:
             row = self.need_tag(path)
@@ -144,6 +149,7 @@ class TagPart(EdgePart):
         for tag in reversed(tags):
             ledger.tag(self.index.rows[tag], None)
 
+    @again
     def rename_tag(self, caller: Caller, path: str, new_path: str) -> Tag:
         above, _, name = new_path.rpartition("/")
         name = check_tag_name(name)
@@ -169,6 +175,7 @@ class TagPart(EdgePart):
             ledger.close()
         return self.tag_record(caller, self.index.rows[row.id])
 
+    @again
     def set_alias(self, caller: Caller, path: str, alias: str) -> None:
         name = check_tag_name(alias)
         with self.change(caller) as change:
@@ -186,6 +193,7 @@ class TagPart(EdgePart):
         put(row)
         ledger.note("alias", 0, row.tag, "null", msgspec.json.encode(row).decode())
 
+    @again
     def merge_tags(self, caller: Caller, path: str, into: str, *, preview: bool = False) -> Merge:
         with self.change(caller) as change:
             source, target = self.need_tag(path), self.need_tag(into)

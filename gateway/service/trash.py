@@ -3,7 +3,7 @@
 import stat
 from collections.abc import Sequence
 
-from gateway.service.core import Change
+from gateway.service.core import Change, again
 from gateway.service.tree import TreePart, changed
 from gateway.store.base import TrashRow
 from graphfs.errors import NotFound
@@ -26,6 +26,7 @@ class TrashPart(TreePart):
     def _may_restore(self, caller: Caller, row: TrashRow) -> bool:
         return caller.uid in (0, self.settings.owner, row.uid)
 
+    @again
     def restore(self, caller: Caller, item: int) -> str:
         with self.change(caller) as change:
             tx = change.tx
@@ -71,6 +72,7 @@ class TrashPart(TreePart):
             number += 1
         return free
 
+    @again
     def purge(self, caller: Caller, older_than: int) -> int:
         total = 0
         while rows := [row for row in self.store.trashed_before(older_than) if self._may_restore(caller, row)]:
@@ -85,8 +87,9 @@ class TrashPart(TreePart):
         change.tx.delete_trash(row.node)
         node = change.tx.node(row.node)
         if node is not None and node.links == 0:
-            self.erase(change.tx, node)
+            self.erase(change, node)
 
+    @again
     def recover(self, caller: Caller, path: str, layout: Layout) -> int:
         for extent in layout.extents:
             if not self.blobs.has(extent.digest) and not self.store.has_blob(extent.digest):

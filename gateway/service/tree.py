@@ -3,9 +3,9 @@
 import stat
 from collections.abc import Sequence
 
-from gateway.service.core import Change, Core, Origin
+from gateway.service.core import Change, Core, Origin, again
 from gateway.service.repeats import node_as_it_is, node_at, nothing, once
-from gateway.store.base import EdgeRow, Transaction
+from gateway.store.base import EdgeRow, MembersStep, PathsStep, Transaction
 from graphfs.errors import (
     AlreadyExists,
     InvalidArgument,
@@ -79,6 +79,7 @@ class TreePart(Core):
         return self.need(self.store.by_file(file), file)
 
     @once(node_at)
+    @again
     def create(
         self,
         caller: Caller,
@@ -123,6 +124,7 @@ class TreePart(Core):
         self.store.settle()
 
     @once(node_as_it_is)
+    @again
     def link(self, caller: Caller, node: int, folder: int, name: str) -> Node:
         check_name(name)
         with self.change(caller) as change:
@@ -136,7 +138,7 @@ class TreePart(Core):
             if not tx.add_entry(folder, name, node):
                 raise AlreadyExists(name)
             if found.links == 0:
-                self._unnamed.discard(node)
+                change.after(lambda: self._unnamed.discard(node))
             found = changed(found, links=found.links + 1, ctime=change.now)
             tx.save_node(found)
             tx.touch(folder, change.now)
@@ -146,6 +148,7 @@ class TreePart(Core):
         return found
 
     @once(nothing)
+    @again
     def unlink(self, caller: Caller, folder: int, name: str) -> None:
         with self.change(caller) as change:
             tx = change.tx
@@ -180,7 +183,7 @@ class TreePart(Core):
             if node.file:
                 tx.delete_job(node.file)
         else:
-            self.erase(tx, node)
+            self.erase(change, node)
         if node.file:
             change.live(node.file, False)
         change.tell(EventKind.NODE, node.id)
@@ -208,15 +211,15 @@ class TreePart(Core):
             tags |= self.index.lineage(edge.tag)
         if tags:
             change.tx.touch_tags(tags, change.now)
-            index, now = self.index, change.now
-            change.then(lambda: index.touch(tags, now))
+            change.then(MembersStep(tuple(tags), change.now))
 
     def _rewritten(self, change: Change, node: Node) -> bool:
         """A backup is deleted whose old name was made anew (an editor that renames, writes and removes the backup):
         the new file is the same
         file, so it gets the stable id and the tags."""
         tx = change.tx
-        origin = self._renamed.pop(node.id, None)
+        origin = self._renamed.get(node.id)
+        change.after(lambda: self._renamed.pop(node.id, None))
         if origin is None or change.now - origin.at > _REWRITE_WINDOW:
             return False
         new = tx.lookup(origin.folder, origin.name)
@@ -245,6 +248,7 @@ class TreePart(Core):
         raise NotImplementedError
 
     @once(nothing)
+    @again
     def rmdir(self, caller: Caller, folder: int, name: str) -> None:
         with self.change(caller) as change:
             tx = change.tx
@@ -258,10 +262,11 @@ class TreePart(Core):
             tx.delete_entry(folder, name)
             tx.touch(folder, change.now, -1)
             tx.delete_node(node.id)
-            self._folder_paths.clear()
+            change.then(PathsStep())
             change.tell(EventKind.ENTRY, folder, name)
 
     @once(nothing)
+    @again
     def rename(
         self, caller: Caller, folder: int, name: str, new_folder: int, new_name: str, replace: Replace = Replace.ALLOW
     ) -> None:
@@ -315,14 +320,15 @@ class TreePart(Core):
         if folder == new_folder:
             tx.touch(folder, now, -int(lost_folder))
             if node.file:
-                self._remember_origin(node.id, Origin(folder, name, now))
+                number = node.id
+                change.after(lambda: self._remember_origin(number, Origin(folder, name, now)))
                 if new_name in backup_names(name):
-                    self._backups[folder, name] = (node.id, now)
+                    change.after(lambda: self._backups.update({(folder, name): (number, now)}))
         else:
             tx.touch(folder, now, -int(is_folder))
             tx.touch(new_folder, now, int(is_folder) - int(lost_folder))
         if is_folder:
-            self._folder_paths.clear()
+            change.then(PathsStep())
         if folder != new_folder:
             self.relive(change, node.id)
         if node.file and target is None:
@@ -335,13 +341,14 @@ class TreePart(Core):
         that keeps the backup; the backup is the new one."""
         if not self._backups:
             return False
-        kept, when = self._backups.pop((folder, name), (0, 0))
+        kept, when = self._backups.get((folder, name), (0, 0))
+        change.after(lambda: self._backups.pop((folder, name), None))
         if change.now - when > _REWRITE_WINDOW or kept == new.id:
             return False
         old = change.tx.node(kept)
         if old is None or not old.file or old.file not in self.index.live:
             return False
-        self._renamed.pop(kept, None)
+        change.after(lambda: self._renamed.pop(kept, None))
         self.hand_over(change, old, new)
         return True
 
@@ -385,13 +392,14 @@ class TreePart(Core):
             tx.save_node(changed(one, ctime=now))
         tx.touch(folder, now, shift)
         tx.touch(new_folder, now, -shift)
-        self._folder_paths.clear()
+        change.then(PathsStep())
         if folder != new_folder:
             self.relive(change, node.id)
             self.relive(change, target.id)
         for one in (node, target):
             change.tell(EventKind.NODE, one.id)
 
+    @again
     def set_attributes(self, caller: Caller, node: int, change: AttributeChange) -> Node:
         with self.change(caller) as step:
             found = self.need(step.tx.node(node), node)
@@ -425,6 +433,7 @@ class TreePart(Core):
         return self.store.xattrs(node)
 
     @once(nothing)
+    @again
     def set_xattr(self, caller: Caller, node: int, name: str, value: bytes, mode: XattrMode = XattrMode.ANY) -> None:
         if len(value) > _MAX_XATTR:
             raise TooLarge(f"an extended attribute holds at most {_MAX_XATTR} bytes")
@@ -440,6 +449,7 @@ class TreePart(Core):
             change.tell(EventKind.NODE, node)
 
     @once(nothing)
+    @again
     def remove_xattr(self, caller: Caller, node: int, name: str) -> None:
         with self.change(caller) as change:
             found = self.need(change.tx.node(node), node)

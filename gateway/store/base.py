@@ -2,9 +2,9 @@
 
 A `Reader` answers from the last committed state (or, inside a transaction, from what it has done so far). A
 `Transaction` is
-all or nothing: leaving its `with` block commits, an exception takes everything back. Transactions of one store take
-turns.
-Both raise only `graphfs.errors`. Missing rows are None or empty, never an error: the service knows what that means.
+all or nothing: leaving its `with` block and then `wait` commits, an exception takes everything back. The blocks of one
+store take turns; a commit may be shared by several. Both raise only `graphfs.errors`, and `Overtaken`.
+Missing rows are None or empty, never an error: the service knows what that means.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -101,12 +101,78 @@ class DueJob(Struct, frozen=True):
     worker: str
 
 
+class LiveStep(Struct, frozen=True, tag="live"):
+    """A file is reachable under `files/` from now on, or no longer."""
+
+    file: int
+    live: bool
+
+
+class EdgeStep(Struct, frozen=True, tag="edge"):
+    """What is said of a file and a tag now; None: nothing."""
+
+    file: int
+    tag: int
+    state: str | None
+
+
+class TagStep(Struct, frozen=True, tag="tag"):
+    """One new tag."""
+
+    row: TagRow
+
+
+class MembersStep(Struct, frozen=True, tag="members"):
+    """The members of these tags changed."""
+
+    tags: tuple[int, ...]
+    now: int
+
+
+class VocabularyStep(Struct, frozen=True, tag="vocabulary"):
+    """Tags or aliases were renamed, moved or deleted: read them anew."""
+
+
+class PathsStep(Struct, frozen=True, tag="paths"):
+    """A folder has another path."""
+
+
+Step = LiveStep | EdgeStep | TagStep | MembersStep | VocabularyStep | PathsStep
+
+
+class Told(Struct, frozen=True):
+    """An event that has no number yet."""
+
+    kind: str
+    node: int = 0
+    name: str = ""
+    origin: int = 0
+
+
+class Notes(Struct, frozen=True):
+    """What follows from a change once it is committed: for the sets in memory, and for all who listen."""
+
+    steps: tuple[Step, ...] = ()
+    events: tuple[Told, ...] = ()
+
+
+Listener = Callable[[int, Notes | None], None]
+"""Told of every committed change in the order of the commits: the number of its first event (0: whoever listens counts
+itself) and its notes; None: too much was missed, read everything anew."""
+
+
+class Overtaken(Exception):
+    """Somebody else's change came between. Nothing happened; making the whole change again is right.
+
+    It never leaves the service.
+    """
+
+
 class Reader(Protocol):
-    """Reads of the tree and of content."""
+    """What is read inside a transaction too."""
 
     def node(self, node: int) -> Node | None: ...
     def lookup(self, folder: int, name: str) -> Node | None: ...
-    def children(self, folder: int, after: int, limit: int) -> list[Entry]: ...
     def has_children(self, folder: int) -> bool: ...
     def names(self, node: int) -> list[Name]:
         """All names, oldest first."""
@@ -116,7 +182,6 @@ class Reader(Protocol):
         """A node and whether it is reachable under `files/`."""
         ...
 
-    def target(self, node: int) -> str: ...
     def by_file(self, file: int) -> Node | None: ...
     def extents(self, node: int) -> tuple[Extent, ...]: ...
     def extents_within(self, node: int, start: int, end: int) -> tuple[Extent, ...]:
@@ -127,44 +192,20 @@ class Reader(Protocol):
         """Where the last extent that begins before `start` ends; 0 when there is none."""
         ...
 
-    def layout(self, node: int) -> Layout | None:
-        """Version, size and extents, read together."""
-        ...
-
     def blob(self, digest: bytes) -> bytes | None: ...
     def has_blob(self, digest: bytes) -> bool: ...
     def xattr(self, node: int, name: str) -> bytes | None: ...
-    def xattrs(self, node: int) -> list[str]: ...
-    def by_name(self, name: str) -> list[int]:
-        """Stable ids of the live files that have this as their oldest name, lowest first."""
-        ...
-
-    def named(self, files: Iterable[int]) -> list[tuple[str, Node]]:
-        """The live ones of these files (ascending stable ids) with the oldest live name of each."""
-        ...
-
-    def live_files(self) -> Iterable[int]: ...
-    def arrived_since(self, when: int) -> Iterable[int]: ...
     def tags(self) -> list[TagRow]: ...
     def aliases(self) -> list[AliasRow]: ...
     def edges(self, file: int) -> list[EdgeRow]: ...
     def edges_of(self, tag: int) -> list[EdgeRow]: ...
-    def pairs(self, state: str) -> Iterable[tuple[int, int]]:
-        """(file, tag) of every edge in this state."""
-        ...
-
-    def batches(self, limit: int, before: int) -> list[BatchRow]: ...
     def batch(self, batch: int) -> BatchRow | None: ...
     def last_batch(self, uid: int) -> BatchRow | None: ...
     def changes(self, batch: int) -> list[ChangeRow]: ...
-    def trash(self, limit: int) -> list[TrashRow]: ...
     def trashed(self, item: int) -> TrashRow | None: ...
-    def trashed_before(self, when: int) -> list[TrashRow]: ...
     def job(self, file: int) -> JobRecord | None: ...
     def lease_of(self, file: int) -> tuple[str, int]: ...
     def jobs(self, state: str, limit: int) -> list[JobRecord]: ...
-    def job_counts(self) -> dict[str, int]: ...
-    def answer(self, content: str, model: str, prompt: str) -> str | None: ...
     def done(self, key: str) -> bool:
         """Whether a committed transaction (or this one) was marked with this key."""
         ...
@@ -283,11 +324,55 @@ class Transaction(Reader, Protocol):
         """Marks made before `before` are forgotten."""
         ...
 
+    def note(self, notes: Notes) -> None:
+        """To be told once this is committed. Last, and once."""
+        ...
+
+    def wait(self) -> None:
+        """After the `with` block: returns when it is committed and told. Overtaken."""
+        ...
+
 
 class Store(Reader, Protocol):
-    """An engine."""
+    """An engine. Several of one graph may be open at once where the engine is a server."""
 
     schema: int
+
+    def children(self, folder: int, after: int, limit: int) -> list[Entry]: ...
+    def target(self, node: int) -> str: ...
+    def layout(self, node: int) -> Layout | None:
+        """Version, size and extents, read together."""
+        ...
+
+    def xattrs(self, node: int) -> list[str]: ...
+    def by_name(self, name: str) -> list[int]:
+        """Stable ids of the live files that have this as their oldest name, lowest first."""
+        ...
+
+    def named(self, files: Iterable[int]) -> list[tuple[str, Node]]:
+        """The live ones of these files (ascending stable ids) with the oldest live name of each."""
+        ...
+
+    def live_files(self) -> Iterable[int]: ...
+    def arrived_since(self, when: int) -> Iterable[int]: ...
+    def pairs(self, state: str) -> Iterable[tuple[int, int]]:
+        """(file, tag) of every edge in this state."""
+        ...
+
+    def batches(self, limit: int, before: int) -> list[BatchRow]: ...
+    def trash(self, limit: int) -> list[TrashRow]: ...
+    def trashed_before(self, when: int) -> list[TrashRow]: ...
+    def job_counts(self) -> dict[str, int]: ...
+    def answer(self, content: str, model: str, prompt: str) -> str | None: ...
+
+    def follow(self, listener: Listener) -> int:
+        """From now on `listener` is told of every change, this store's and others'. At most one. Returns the number of
+        the last event before (0: whoever listens counts itself)."""
+        ...
+
+    def caught_up(self) -> None:
+        """Returns when everything that was committed before, by whomever, has been told."""
+        ...
 
     def transaction(self, *, draft: bool = False) -> AbstractContextManager[Transaction]:
         """A `draft` is seen by all at once but need not survive the process until the next transaction or `settle`."""

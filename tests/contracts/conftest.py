@@ -4,14 +4,16 @@ in order."""
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.app import run_in_thread
 from gateway.service import open_service
 from graphfs.api import Drive
 from graphfs.client import connect
-from graphfs.config import Config, Jobs, Tags
+from graphfs.config import Config, Jobs, Store, Tags
 from tests.contracts.ground import OWNER, Ground
+from tests.neo4j import Graph
 
 CONFIG = Config(
     jobs=Jobs(settle_seconds=0.0, lease_seconds=1.0, max_attempts=3, backoff_seconds=0.01, backoff_max_seconds=0.02),
@@ -25,10 +27,27 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
+@pytest.fixture(scope="session")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
+    """One Neo4j for the whole run."""
+    found = Graph(tmp_path_factory.mktemp("neo4j"))
+    yield found
+    found.stop()
+
+
 @pytest.fixture
-def service(state: Path, request: pytest.FixtureRequest) -> Iterator[Drive]:
+def config(request: pytest.FixtureRequest) -> Config:
+    """The settings of the drive: those of the engine that the test runs on."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return CONFIG
+    graph: Graph = request.getfixturevalue("graph")
+    return msgspec.structs.replace(CONFIG, store=Store(engine="neo4j"), neo4j=graph.emptied())
+
+
+@pytest.fixture
+def service(state: Path, config: Config, request: pytest.FixtureRequest) -> Iterator[Drive]:
     """The service in this process."""
-    drive = open_service(state, CONFIG)
+    drive = open_service(state, config)
     yield drive
     try:
         if request.node.get_closest_marker("damages") is None:
@@ -37,7 +56,15 @@ def service(state: Path, request: pytest.FixtureRequest) -> Iterator[Drive]:
         drive.close()
 
 
-@pytest.fixture(params=["service", "unix", "tcp"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """In process on every engine; over HTTP, which knows no engine, on one."""
+    if "drive" in metafunc.fixturenames:
+        ways = [("service", "sqlite"), ("service", "neo4j"), ("unix", "sqlite"), ("tcp", "sqlite")]
+        names = ["service", "neo4j", "unix", "tcp"]
+        metafunc.parametrize(("drive", "config"), ways, indirect=True, ids=names)
+
+
+@pytest.fixture
 def drive(request: pytest.FixtureRequest, service: Drive, state: Path) -> Iterator[Drive]:
     """The drive under test."""
     if request.param == "service":

@@ -2,12 +2,14 @@
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gateway.store.base import Listener, Notes
 from gateway.store.sqlite.check import check
 from gateway.store.sqlite.database import Database, translate
 from gateway.store.sqlite.graph import GraphReader, GraphWriter
@@ -26,6 +28,16 @@ class SqliteTransaction(RecordWriter, GraphWriter, QueueWriter):
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
         self._next = self._reserved = 0
+        self.notes: Notes | None = None
+
+    def forget_notes(self) -> None:
+        self.notes = None
+
+    def note(self, notes: Notes) -> None:
+        self.notes = notes
+
+    def wait(self) -> None:
+        """It is committed when the block is left."""
 
     def query(self, sql: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         return self.db.execute(sql, arguments).fetchall()
@@ -64,17 +76,31 @@ class SqliteStore(RecordReader, GraphReader, QueueReader):
             raise
         self.database.start()
         self._transaction = SqliteTransaction(self.database.writer)
+        self._listener: Listener | None = None
+        # What was committed is told before the next change begins.
+        self._turn = threading.RLock()
         # The pool itself: no second call on the hot path.
         self.query = self.database.query  # type: ignore[method-assign]  # a bound method is put in place of one
 
     @contextmanager
     def transaction(self, *, draft: bool = False) -> Iterator[SqliteTransaction]:
-        with self.database.transaction(draft=draft):
-            try:
-                yield self._transaction
-            except BaseException:
-                self._transaction.forget_ids()
-                raise
+        with self._turn:
+            self._transaction.forget_notes()
+            with self.database.transaction(draft=draft):
+                try:
+                    yield self._transaction
+                except BaseException:
+                    self._transaction.forget_ids()
+                    raise
+            if self._transaction.notes is not None and self._listener is not None:
+                self._listener(0, self._transaction.notes)
+
+    def follow(self, listener: Listener) -> int:
+        self._listener = listener
+        return 0
+
+    def caught_up(self) -> None:
+        """Nobody else has this database."""
 
     def on_lost(self, forget: Callable[[], None]) -> None:
         self.database.lost = forget

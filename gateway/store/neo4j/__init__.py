@@ -1,0 +1,1 @@
+"""The Neo4j engine: one graph that any number of main servers share."""

@@ -1,0 +1,382 @@
+"""The Neo4j engine, put together: reads at once, changes by groups, and the log that tells every main server of all.
+
+A change runs on what was read and sends nothing; leaving it hands it in. Whoever waits first commits for all who have
+handed in by then, in one statement. The log is the only thing that main servers know of one another: it is read after
+every commit and several times a second, brings the sets in memory up to date, and numbers the events.
+"""
+
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import msgspec
+from neo4j.exceptions import DriverError, Neo4jError, TransientError
+
+from gateway.store.base import Listener, Notes, Overtaken, Told
+from gateway.store.neo4j.check import check
+from gateway.store.neo4j.connection import PATIENCE, Connection, translate, uncertain
+from gateway.store.neo4j.pending import Pending
+from gateway.store.neo4j.reader import Neo4jReader
+from gateway.store.neo4j.schema import SCHEMA, migrate
+from gateway.store.neo4j.statement import parameters, statements
+from gateway.store.neo4j.texts import plain, stored
+from gateway.store.neo4j.transaction import Neo4jTransaction
+from graphfs.errors import DriveError, InvalidArgument
+from graphfs.model import Problem
+
+_ID_BLOCK = 1024
+_FOLLOW = 0.15
+"""Seconds between looks at the log."""
+_REMEMBERED = 1000
+_KEPT_MS = 3_600_000
+_PRUNE_EVERY = 60.0
+
+_IDS = "MATCH (d:Drive {id: 0}) SET d.next_id = d.next_id + $count RETURN d.next_id - $count"
+_SEQ = "MATCH (d:Drive {id: 0}) RETURN d.seq"
+_TAIL = """
+MATCH (d:Drive {id: 0}) WITH d.pruned > $applied AS behind
+CALL () { MATCH (c:Change) WHERE c.seq > $applied WITH c ORDER BY c.seq
+  RETURN collect([c.seq, c.count, c.keys, c.notes]) AS missed }
+RETURN behind, missed"""
+_COMMITTED = """
+MATCH (d:Drive {id: 0}) SET d.locked = 0 WITH d
+OPTIONAL MATCH (c:Change {token: $token}) RETURN count(c) > 0"""
+_PRUNE = """
+MATCH (d:Drive {id: 0}) SET d.locked = 0 WITH d
+MATCH (c:Change) WHERE c.seq > 0 AND c.at < timestamp() - $age WITH d, c ORDER BY c.seq LIMIT 20000
+WITH d, collect(c) AS old, max(c.seq) AS last
+FOREACH (c IN old | DELETE c) SET d.pruned = CASE WHEN last > d.pruned THEN last ELSE d.pruned END"""
+
+
+class Entry:
+    """A commit as others see it."""
+
+    __slots__ = ("count", "keys", "notes", "seq")
+
+    def __init__(self, seq: int, count: int, keys: set[int], notes: Notes) -> None:
+        self.seq, self.count, self.keys, self.notes = seq, count, keys, notes
+
+    def concerns(self, change: Pending) -> bool:
+        # A commit without keys had too many to name.
+        return self.seq > change.base and (not self.keys or not self.keys.isdisjoint(change.reads))
+
+
+class Neo4jStore(Neo4jReader):
+    """One graph, shared by any number of processes."""
+
+    schema = SCHEMA
+
+    def __init__(self, connection: Connection, clock: Callable[[], int], uid: int, gid: int) -> None:
+        super().__init__(connection)
+        try:
+            migrate(connection, clock(), uid, gid)
+            self._applied = int(connection.read(_SEQ)[0][0])
+        except BaseException:
+            connection.close()
+            raise
+        self._turn = threading.RLock()
+        self._ids_lock = threading.Lock()
+        self._next = self._reserved = 0
+        self._committing = threading.RLock()
+        self._applying = threading.RLock()
+        self._open: list[Pending] = []
+        self._recent: deque[Entry] = deque(maxlen=_REMEMBERED)
+        self._listener: Listener | None = None
+        self._closed = threading.Event()
+        self._pruned = time.monotonic()
+        self._careful = threading.local()
+        self._follower = threading.Thread(target=self._follow, name="log", daemon=True)
+
+    # -- changes
+
+    def next_id(self) -> int:
+        """Ids are given in blocks that this process alone has; what it leaves unused is never used."""
+        with self._ids_lock:
+            if self._next >= self._reserved:
+                try:
+                    self._next = int(self.connection.write(_IDS, {"count": _ID_BLOCK})[0][0])
+                except (Neo4jError, DriverError) as error:
+                    raise translate(error) from error
+                self._reserved = self._next + _ID_BLOCK
+            self._next += 1
+            return self._next - 1
+
+    @contextmanager
+    def transaction(self, *, draft: bool = False) -> Iterator[Neo4jTransaction]:
+        """A `draft` is committed like all else: another main server may be asked next."""
+        with self._turn:
+            careful = getattr(self._careful, "on", False)
+            change = Neo4jTransaction(self, self._applied, self.next_id, self._wait, careful=careful)
+            yield change
+            self._hand_in(change)
+
+    def _hand_in(self, change: Pending) -> None:
+        if not change.wrote:
+            change.ended = True
+            return
+        for other in self._open:
+            touched = other.writes | other.shared
+            if not touched.isdisjoint(change.reads) or not other.writes.isdisjoint(change.writes | change.shared):
+                self._careful.on = True
+                raise Overtaken
+        self._open.append(change)
+
+    def _wait(self, change: Pending) -> None:
+        with self._committing:
+            if not change.ended:
+                with self._turn:
+                    batch, self._open = self._open, []
+                self._commit_all(batch)
+        if change.error is not None:
+            self._careful.on = isinstance(change.error, Overtaken)
+            raise change.error
+        self._careful.on = False
+
+    def settle(self) -> None:
+        """Commits what was handed in."""
+        with self._committing:
+            with self._turn:
+                batch, self._open = self._open, []
+            self._commit_all(batch)
+
+    def _commit_all(self, batch: Sequence[Pending]) -> None:
+        """Every change of the batch ends done, with or without an error."""
+        try:
+            batch = self._current(batch)
+            while batch:
+                if self._commit(batch):
+                    break
+                left = self._current(batch)
+                if len(left) == len(batch):
+                    # Not the log: a name is taken, or a statement was refused. Each alone, so that one fails alone.
+                    for one in left:
+                        if len(left) == 1 or not self._commit((one,)):
+                            one.error = one.error or Overtaken()
+                        one.ended = True
+                    break
+                batch = left
+        except DriveError as error:
+            for one in batch:
+                if not one.ended:
+                    one.error = error
+        finally:
+            for one in batch:
+                if not one.ended and one.error is None:
+                    one.error = Overtaken()
+                one.ended = True
+
+    def _current(self, batch: Sequence[Pending]) -> list[Pending]:
+        """Those that nothing overtook, as far as this process knows; the others are done."""
+        with self._applying:
+            left = []
+            for one in batch:
+                if one.ended:
+                    continue
+                missed = self._recent and self._recent[0].seq - self._recent[0].count > one.base
+                if (missed and len(self._recent) == _REMEMBERED) or any(
+                    entry.concerns(one) for entry in reversed(self._recent) if entry.seq > one.base
+                ):
+                    one.error, one.ended = Overtaken(), True
+                else:
+                    left.append(one)
+            return left
+
+    def _commit(self, batch: Sequence[Pending]) -> bool:
+        """One statement. False: nothing was written, and what is new in the log is known now. DriveError."""
+        notes = Notes(
+            tuple(step for one in batch for step in one.notes.steps),
+            tuple(event for one in batch for event in one.notes.events),
+        )
+        values = parameters(batch)
+        values |= {"applied": self._applied, "token": uuid.uuid4().hex, "notes": _packed(notes)}
+        values["count"] = max(1, len(notes.events))
+        try:
+            rows = self._sent(statements(values), values)
+        except Neo4jError as error:
+            if len(batch) == 1:
+                batch[0].error = translate(error)
+            return False
+        except (UnicodeEncodeError, OverflowError):
+            if len(batch) == 1:
+                batch[0].error = InvalidArgument("a text holds bytes that are not UTF-8, or a number is too large")
+            return False
+        fine, seq, behind, missed, _ = rows[0]
+        if behind:
+            self._start_over()
+            return False
+        own = [Entry(seq + values["count"], values["count"], set(values["keys"]), notes)] if fine else []
+        self._apply([_entry(row) for row in missed] + own)
+        if fine:
+            for one in batch:
+                one.ended, one.error = True, None
+        return bool(fine)
+
+    def _sent(self, texts: Sequence[str], values: dict[str, Any]) -> list[list[Any]]:
+        """Sends a commit; where the answer was lost, asks whether it took place. DriveError when nobody knows."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self.connection.write_together(texts, values)
+            except TransientError as error:
+                if time.monotonic() > deadline:
+                    raise translate(error) from error
+                self._closed.wait(0.02)
+            except DriverError as error:
+                if not uncertain(error) or time.monotonic() > deadline:
+                    raise translate(error) from error
+                if self._took_place(values["token"], deadline):
+                    self._catch_up()
+                    return [[True, self._applied - values["count"], False, [], 0]]
+
+    def _took_place(self, token: str, deadline: float) -> bool:
+        while True:
+            try:
+                return bool(self.connection.write(_COMMITTED, {"token": token})[0][0])
+            except (TransientError, DriverError) as error:
+                if time.monotonic() > deadline or self._closed.wait(0.1):
+                    raise translate(error) from error
+
+    # -- the log
+
+    def follow(self, listener: Listener) -> int:
+        with self._applying:
+            self._listener = listener
+            self._follower.start()
+            return self._applied
+
+    def caught_up(self) -> None:
+        self._catch_up()
+
+    def _follow(self) -> None:
+        while not self._closed.wait(_FOLLOW):
+            with suppress(DriveError):  # away: the next look may find it
+                self._catch_up()
+                if time.monotonic() - self._pruned > _PRUNE_EVERY:
+                    self._pruned = time.monotonic()
+                    with suppress(Neo4jError, DriverError):
+                        self.connection.write(_PRUNE, {"age": _KEPT_MS})
+
+    def _catch_up(self) -> None:
+        behind, missed = self.connection.read(_TAIL, {"applied": self._applied})[0]
+        if behind:
+            self._start_over()
+        else:
+            self._apply([_entry(row) for row in missed])
+
+    def _apply(self, entries: Sequence[Entry]) -> None:
+        """Tells what is new, in order, once."""
+        with self._applying:
+            for entry in entries:
+                first = entry.seq - entry.count + 1
+                if first != self._applied + 1:
+                    continue
+                if self._listener is not None:
+                    self._listener(first, entry.notes)
+                self._recent.append(entry)
+                self._applied = entry.seq
+
+    def _start_over(self) -> None:
+        """The log no longer reaches back to what this process knows."""
+        with self._applying:
+            self._recent.clear()
+            self._applied = int(self.connection.read(_SEQ)[0][0])
+            if self._listener is not None:
+                self._listener(self._applied, None)
+
+    # -- the store's own questions
+
+    def on_lost(self, forget: Callable[[], None]) -> None:
+        """No draft is ever lost: there are none."""
+
+    def flush(self) -> None:
+        """A commit of Neo4j is on its disk when it returns."""
+        self.settle()
+
+    def digest_used(self, digest: bytes) -> bool:
+        return bool(
+            self.query("MATCH (x:Extent {digest: $digest}) WHERE NOT x.inline RETURN 1 LIMIT 1", digest=digest.hex())
+        )
+
+    def used_digests(self) -> set[bytes]:
+        rows = self.query("MATCH (x:Extent) WHERE NOT x.inline RETURN DISTINCT x.digest")
+        return {bytes.fromhex(row[0]) for row in rows}
+
+    def sweep_blobs(self) -> int:
+        try:
+            rows = self.connection.write(_SWEEP)
+        except (Neo4jError, DriverError) as error:
+            raise translate(error) from error
+        self._catch_up()
+        return int(rows[0][0] or 0) if rows else 0
+
+    def small_blobs(self) -> Iterator[tuple[bytes, bytes]]:
+        after = ""
+        while rows := self.query(
+            "MATCH (b:Blob) WHERE b.digest > $after RETURN b.digest, b.data ORDER BY b.digest LIMIT 500", after=after
+        ):
+            for digest, data in rows:
+                yield bytes.fromhex(digest), bytes(data)
+            after = rows[-1][0]
+
+    def unnamed(self) -> list[int]:
+        rows = self.query(
+            "MATCH (n:Node) WHERE n.id > 1 AND NOT ()-[:HOLDS]->(n)"
+            " AND NOT EXISTS { MATCH (t:Trash) WHERE t.node = n.id } RETURN n.id"
+        )
+        return [row[0] for row in rows]
+
+    def totals(self) -> dict[str, int]:
+        row = self.query(
+            "CALL () { MATCH (n:Node) WHERE n.live AND n.file > 0 RETURN count(n) AS files, sum(n.size) AS bytes }"
+            " RETURN files, COUNT { MATCH (n:Folder) WHERE n.live }, bytes,"
+            " COUNT { MATCH (t:Tag) WHERE NOT t.proposed },"
+            " COUNT { MATCH ()-[h:HAS_TAG]->() WHERE h.state = 'applied' },"
+            " COUNT { MATCH ()-[h:HAS_TAG]->() WHERE h.state = 'review' }, COUNT { MATCH (:Trash) },"
+            " reduce(all = 0, one IN COLLECT { MATCH (b:Blob) RETURN b.size } | all + one)"
+        )[0]
+        return dict(
+            zip(("files", "folders", "bytes", "tags", "edges", "review", "trashed", "stored"), row, strict=True)
+        )
+
+    def check(self, repair: bool) -> list[Problem]:
+        try:
+            return check(self.connection, repair)
+        except (Neo4jError, DriverError) as error:
+            raise translate(error) from error
+
+    def close(self) -> None:
+        with suppress(DriveError):
+            self.settle()
+        self._closed.set()
+        if self._follower.is_alive():
+            self._follower.join()
+        self.connection.close()
+
+
+# Under the lock of all commits, and logged as a change of everything: who has just seen a blob there looks again.
+_SWEEP = """
+MATCH (d:Drive {id: 0}) SET d.locked = 0 WITH d
+MATCH (b:Blob) WHERE NOT EXISTS { MATCH (x:Extent {digest: b.digest}) WHERE x.inline }
+WITH d, collect(b) AS unused, sum(b.size) AS freed WHERE size(unused) > 0
+FOREACH (b IN unused | DELETE b) SET d.seq = d.seq + 1
+CREATE (:Change {seq: d.seq, count: 1, keys: [], notes: null, token: 'sweep', at: timestamp()})
+RETURN freed"""
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    seq, count, keys, notes = row
+    return Entry(seq, count, set(keys), _unpacked(notes) if notes else Notes())
+
+
+def _packed(notes: Notes) -> bytes:
+    events = tuple(Told(one.kind, one.node, stored(one.name), one.origin) for one in notes.events)
+    return msgspec.msgpack.encode(Notes(notes.steps, events))
+
+
+def _unpacked(data: bytes) -> Notes:
+    notes = msgspec.msgpack.decode(data, type=Notes)
+    return Notes(notes.steps, tuple(Told(one.kind, one.node, plain(one.name), one.origin) for one in notes.events))
