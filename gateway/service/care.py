@@ -14,6 +14,7 @@ from graphfs.model import Caller, EdgeState, JobState, Problem, Status, Trashed
 _GRACE = 3600 * 10**9
 """A blob that nothing uses is kept this long after it was put: its commit may be on the way."""
 _PUT_GRACE = 60 * 10**9
+_HELD_ELSEWHERE = 24 * 3600 * 10**9
 _FAILURES = 100
 
 
@@ -46,12 +47,21 @@ class CarePart(TrashPart):
             found = self.store.check(repair)
             found += [
                 Problem("node without name", str(node), repair)
-                for node in self.store.unnamed()
-                if node not in self._held and self._erased(node, repair)
+                for node in self.forsaken()
+                if self._erased(node, repair)
             ]
             found += self._check_blobs(verify)
             found += self._check_index(repair)
         return found
+
+    def forsaken(self) -> list[int]:
+        """Nodes without a name that nobody can hold any more. Who holds one by another server is not known here: there
+        it counts only a day after it lost its name."""
+        found = [node for node in self.store.unnamed() if node not in self._held]
+        if not self.store.shared:
+            return found
+        since = self.clock() - _HELD_ELSEWHERE
+        return [node for node in found if (record := self.store.node(node)) is not None and record.ctime < since]
 
     @again
     def _erased(self, node: int, repair: bool) -> bool:

@@ -45,7 +45,7 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart):
         self.space_reserve = reserve
         self._answers = OrderedDict()
         self._candidates = set()
-        for node in store.unnamed():
+        for node in self.forsaken():
             # Held by a process that is gone.
             self._erased(node, True)
         self._sweepers = [

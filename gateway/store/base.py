@@ -337,6 +337,8 @@ class Store(Reader, Protocol):
     """An engine. Several of one graph may be open at once where the engine is a server."""
 
     schema: int
+    shared: bool
+    """Whether other processes may have the same graph open."""
 
     def children(self, folder: int, after: int, limit: int) -> list[Entry]: ...
     def target(self, node: int) -> str: ...

@@ -12,7 +12,7 @@ import pytest
 from gateway.service import open_service
 from gateway.service.service import Service
 from graphfs.config import Store
-from graphfs.errors import AlreadyExists, Conflict
+from graphfs.errors import AlreadyExists, Conflict, NotFound
 from graphfs.model import FILES_ROOT, Event, Patch
 from tests.contracts.conftest import CONFIG
 from tests.contracts.ground import OWNER
@@ -134,3 +134,17 @@ def test_writers_share_commits(two: tuple[Service, Service], graph: Graph) -> No
     assert isinstance(before, int)
     assert isinstance(after, int)
     assert after - before <= 100
+
+
+def test_what_is_held_by_one_is_left_alone_by_the_other(two: tuple[Service, Service]) -> None:
+    """An open file without a name: the server that its reader does not go through cannot know of it."""
+    one, other = two
+    node = one.create(OWNER, FILES_ROOT, "open", 0o100644)
+    one.hold(node.id)
+    one.unlink(OWNER, FILES_ROOT, "open")
+    other.store.caught_up()
+    assert other.fsck(OWNER, repair=True) == []
+    assert one.node(OWNER, node.id).links == 0
+    one.release(node.id)
+    with pytest.raises(NotFound):
+        other.node(OWNER, node.id)

@@ -69,6 +69,7 @@ class Neo4jStore(Neo4jReader):
     """One graph, shared by any number of processes."""
 
     schema = SCHEMA
+    shared = True
 
     def __init__(self, connection: Connection, clock: Callable[[], int], uid: int, gid: int) -> None:
         super().__init__(connection)

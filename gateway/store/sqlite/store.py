@@ -62,6 +62,7 @@ class SqliteStore(RecordReader, GraphReader, QueueReader):
     """One database file in the state directory."""
 
     schema = SCHEMA
+    shared = False
 
     def __init__(self, path: Path, clock: Callable[[], int] = time.time_ns) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
