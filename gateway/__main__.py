@@ -59,7 +59,11 @@ def main(arguments: list[str] | None = None) -> int:
         service = open_service(state, config)
         try:
             server = run_in_thread(
-                service, *listen, token=token_of(state), hosts=frozenset(one.lower() for one in given.host_name)
+                service,
+                *listen,
+                token=token_of(state),
+                hosts=frozenset(one.lower() for one in given.host_name),
+                instance=f"store-{service.store.schema}" if service.store.shared else "",
             )
             logging.getLogger("gateway").info("serving %s at %s", state, ", ".join(listen))
             stop.wait()

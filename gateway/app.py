@@ -220,15 +220,17 @@ def run_in_thread(
     token: str = "",
     hosts: frozenset[str] = frozenset(),
     socket_mode: int = 0o600,
+    instance: str = "",
 ) -> Server:
     """Serves a drive at the addresses (`unix:PATH` or `HOST:PORT`) from a thread of its own.
 
     `owner` (None: this process's user) may do everything, and so may whoever shows `token` (which a TCP address
     needs). `socket_mode`: who may connect to the unix sockets; others than owner and root are held to file
-    permissions. Busy when an address is taken.
+    permissions. `instance` is the same for all servers whose events are numbered by one store. Busy when an address is
+    taken.
     """
     parsed = [parse_address(one) for one in addresses]
     if not token and any(not isinstance(one, UnixAddress) for one in parsed):
         raise InvalidArgument("a TCP address needs a token")
-    context = Context(drive, owner=os.getuid() if owner is None else owner, token=token, hosts=hosts)
+    context = Context(drive, owner=os.getuid() if owner is None else owner, token=token, hosts=hosts, instance=instance)
     return Server(context, parsed, socket_mode)

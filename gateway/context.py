@@ -26,14 +26,17 @@ CLIENT_PATIENCE = 60.0
 class Context:
     """The composition that handlers work with."""
 
-    def __init__(self, drive: Drive, *, owner: int, token: str = "", hosts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, drive: Drive, *, owner: int, token: str = "", hosts: frozenset[str] = frozenset(), instance: str = ""
+    ) -> None:
         """`owner`: uid of who owns the drive. `token`: what a TCP client must show; empty refuses them all. `hosts`:
-        names under which the server is reached beside those of the loopback."""
+        names under which the server is reached beside those of the loopback. `instance`: whose numbers the events
+        bear; empty: this process's alone."""
         self.drive = drive
         self.owner = owner
         self.token = token
         self.hosts = hosts
-        self.instance = secrets.token_hex(8)
+        self.instance = instance or secrets.token_hex(8)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
         self.waiting = 0
         """Calls on threads, and waiting for one."""

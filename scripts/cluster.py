@@ -2,12 +2,9 @@
 """`make cluster` and `make cluster-stop`: all parts of a cluster as plain processes of this machine.
 
 Each part runs from the configuration that is deployed: nginx/cluster.conf, `python -m gateway`, `python -m tagger`, an
-S3 store. FOLDER (default .cluster) holds their data, logs and keys, and cluster.json: `url`, `token` and `processes`.
-What runs is written down after each start, so that a stop ends what began, whatever happened between. It is for
-trying out and for tests: it neither watches its parts nor starts them again.
-
-The records are in SQLite, which one main server uses, so there is one; Nginx, the S3 store and any number of taggers
-are as in a cluster.
+S3 store, Neo4j. FOLDER (default .cluster) holds their data, logs and keys, and cluster.json: `url`, `token` and
+`processes`. What runs is written down after each start, so that a stop ends what began, whatever happened between. It
+is for trying out and for tests: it neither watches its parts nor starts them again.
 """
 
 import argparse
@@ -24,6 +21,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from neo4j import GraphDatabase
+from neo4j.exceptions import DriverError, Neo4jError
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -34,16 +34,21 @@ from scripts import s3_server  # noqa: E402
 
 FRONT = 8480
 BUCKET = "graphfs"
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 _STOP_SECONDS = 20.0
 _CONFIG = """\
 # Made by `make cluster`.
+store:
+  engine: neo4j
+neo4j:
+  uri: bolt://127.0.0.1:{neo4j}
+  password_file: {keys}/neo4j
 blobs:
   engine: s3
   endpoint: http://127.0.0.1:{s3}
   bucket: {bucket}
-  access_key_file: keys/s3-access
-  secret_key_file: keys/s3-secret
+  access_key_file: {keys}/s3-access
+  secret_key_file: {keys}/s3-secret
 server:
   socket: null
 log:
@@ -186,7 +191,19 @@ def serves(url: str, token: str) -> bool:
         drive.close()
 
 
-def start(cluster: Cluster, taggers: int) -> None:
+def knows(port: int, password: str) -> bool:
+    """Whether Neo4j answers to the password."""
+    if not answers(port):
+        return False
+    try:
+        with GraphDatabase.driver(f"bolt://127.0.0.1:{port}", auth=("neo4j", password)) as driver:
+            driver.verify_connectivity()
+    except (DriverError, Neo4jError):
+        return False
+    return True
+
+
+def start(cluster: Cluster, gateways: int, taggers: int) -> None:
     """All parts, each once the one it needs is ready."""
     folder = cluster.folder
     for name in ("log", "s3", "nginx"):
@@ -194,23 +211,32 @@ def start(cluster: Cluster, taggers: int) -> None:
     folder.chmod(0o700)
     access = secret(folder / "keys/s3-access", lambda: "graphfs")
     key = secret(folder / "keys/s3-secret", lambda: secrets.token_urlsafe(32))
-    state = folder / "gateway-1"
-    cluster.token = secret(state / "run/token", lambda: secrets.token_urlsafe(32))
-    s3, gateway, front = free_port(), free_port(), free_port(FRONT)
+    password = secret(folder / "keys/neo4j", lambda: secrets.token_urlsafe(32))
+    cluster.token = secret(folder / "keys/token", lambda: secrets.token_urlsafe(32))
+    s3, graph, front = free_port(), free_port(), free_port(FRONT)
     cluster.url = f"http://127.0.0.1:{front}"
 
     (folder / "s3" / BUCKET).mkdir(exist_ok=True)
     environment = s3_server.environment(access, key)
     cluster.run("s3", s3_server.command(folder / "s3", s3), lambda: answers(s3), **environment)
 
-    (folder / "config.yaml").write_text(_CONFIG.format(s3=s3, bucket=BUCKET))
+    command = [sys.executable, "scripts/neo4j/server.py", str(folder / "neo4j"), "--port", str(graph)]
+    command += ["--password-file", str(folder / "keys/neo4j")]
+    cluster.run("neo4j", command, lambda: knows(graph, password))
+
+    (folder / "config.yaml").write_text(_CONFIG.format(s3=s3, neo4j=graph, bucket=BUCKET, keys=folder / "keys"))
     config = ["--config", str(folder / "config.yaml")]
-    listen = ["--listen", f"127.0.0.1:{gateway}", "--host-name", "graphfs"]
-    command = [sys.executable, "-m", "gateway", "--state", str(state), *config, *listen]
-    cluster.run("gateway-1", command, lambda: answers(gateway))
+    lines = []
+    for number in range(1, gateways + 1):
+        name, port = f"gateway-{number}", free_port()
+        secret(folder / name / "run/token", lambda: cluster.token)
+        listen = ["--listen", f"127.0.0.1:{port}", "--host-name", "graphfs"]
+        command = [sys.executable, "-m", "gateway", "--state", str(folder / name), *config, *listen]
+        cluster.run(name, command, lambda port=port: answers(port))  # type: ignore[misc]  # the default binds it
+        lines.append(f"server 127.0.0.1:{port} max_fails=3 fail_timeout=5s;\n")
 
     shutil.copytree(ROOT / "nginx", folder / "nginx", dirs_exist_ok=True)
-    (folder / "nginx/replicas.conf").write_text(f"server 127.0.0.1:{gateway} max_fails=0;\n")
+    (folder / "nginx/replicas.conf").write_text("".join(lines))
     (folder / "nginx/listen.conf").write_text(f"listen 127.0.0.1:{front};\n")
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "nginx"
     user = "user root; " if os.geteuid() == 0 else ""
@@ -218,7 +244,7 @@ def start(cluster: Cluster, taggers: int) -> None:
     cluster.run("nginx", command, lambda: serves(cluster.url, cluster.token))
 
     for number in range(1, taggers + 1):
-        place = ["--token-file", str(state / "run/token"), "--cache", str(folder / f"tagger-{number}")]
+        place = ["--token-file", str(folder / "keys/token"), "--cache", str(folder / f"tagger-{number}")]
         command = [sys.executable, "-m", "tagger", "--server", cluster.url, *place, *config]
         cluster.run(f"tagger-{number}", command, lambda: True)
 
@@ -228,6 +254,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Starts and stops a cluster on this machine.")
     parser.add_argument("action", choices=["start", "stop"])
     parser.add_argument("--folder", type=Path, default=ROOT / ".cluster")
+    parser.add_argument("--gateways", type=int, default=2)
     parser.add_argument("--taggers", type=int, default=1)
     given = parser.parse_args()
     cluster = Cluster(given.folder.absolute())
@@ -240,7 +267,7 @@ def main() -> int:
         return 1
     cluster.processes = []
     try:
-        start(cluster, given.taggers)
+        start(cluster, given.gateways, given.taggers)
     except BaseException as error:
         cluster.stop()
         if isinstance(error, (RuntimeError, OSError, DriveError)):
@@ -249,7 +276,7 @@ def main() -> int:
         raise
     names = ", ".join(str(one["name"]) for one in cluster.processes)
     print(f"The cluster answers at {cluster.url} ({names}). Mount it with:\n")
-    token = f"GRAPHFS_TOKEN=$(cat {cluster.folder}/gateway-1/run/token)"
+    token = f"GRAPHFS_TOKEN=$(cat {cluster.folder}/keys/token)"
     print(f"    {token} .venv/bin/python mount.py DIR --server {cluster.url}\n")
     print("and end it with: make cluster-stop")
     return 0

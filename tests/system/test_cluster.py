@@ -36,6 +36,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         cluster("stop", place)
 
 
+@pytest.mark.timeout(300)
 def test_up_tagged_down_and_up_again(folder: Path) -> None:
     done = cluster("start", folder)
     assert done.returncode == 0, done.stderr
@@ -44,7 +45,7 @@ def test_up_tagged_down_and_up_again(folder: Path) -> None:
     assert known["token"] not in done.stdout
     assert (folder / "cluster.json").stat().st_mode & 0o077 == 0
     names = [part["name"] for part in known["processes"]]
-    assert names == ["s3", "gateway-1", "nginx", "tagger-1"]
+    assert names == ["s3", "neo4j", "gateway-1", "gateway-2", "nginx", "tagger-1"]
     assert cluster("start", folder).returncode == 1, "a second one would write over the first"
 
     data = os.urandom(1 << 20) * 9
@@ -81,6 +82,7 @@ def mounted(arguments: list[str], token: str) -> None:
     subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, check=True, capture_output=True, timeout=60)
 
 
+@pytest.mark.timeout(300)
 def test_a_tree_is_copied_in_by_a_mount_and_load_is_borne(folder: Path, tmp_path: Path) -> None:
     done = cluster("start", folder)
     assert done.returncode == 0, done.stderr
