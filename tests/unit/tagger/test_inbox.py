@@ -89,9 +89,13 @@ class Ground:
             manifest.close()
 
     def there(self) -> dict[str, str]:
-        return {
-            str(path.relative_to(self.target)): path.read_text() for path in self.target.rglob("*") if path.is_file()
-        }
+        """Names and contents. What is renamed while we look (a temporary file that becomes the file) is left out."""
+        found = {}
+        for path in self.target.rglob("*"):
+            with suppress(FileNotFoundError):
+                if path.is_file():
+                    found[str(path.relative_to(self.target))] = path.read_text()
+        return found
 
     def wait(self, met: Callable[[], bool]) -> None:
         end = time.monotonic() + 20
