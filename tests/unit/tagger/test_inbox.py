@@ -92,7 +92,7 @@ class Ground:
         """Names and contents. What is renamed while we look (a temporary file that becomes the file) is left out."""
         found = {}
         for path in self.target.rglob("*"):
-            with suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError):
                 if path.is_file():
                     found[str(path.relative_to(self.target))] = path.read_text()
         return found
