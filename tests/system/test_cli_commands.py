@@ -244,9 +244,12 @@ def test_ctrl_c_ends_with_130(there: Served) -> None:
     with subprocess.Popen(
         there.cli.command("wait", "--tagged"), env=there.cli.surroundings(), stderr=subprocess.PIPE
     ) as waiting:
-        eventually(lambda: _connected(waiting.pid))
-        waiting.send_signal(signal.SIGINT)
-        _, err = waiting.communicate(timeout=20)
+        try:
+            eventually(lambda: _connected(waiting.pid))
+            waiting.send_signal(signal.SIGINT)
+            _, err = waiting.communicate(timeout=20)
+        finally:
+            waiting.kill()
     assert waiting.returncode == 130
     assert err.endswith(b"graphfs: interrupted\n")
     assert b"Traceback" not in err
@@ -254,7 +257,10 @@ def test_ctrl_c_ends_with_130(there: Served) -> None:
 
 def _connected(pid: int) -> bool:
     """Whether the process has a socket open: it is in the middle of its work."""
-    return any(os.readlink(one).startswith("socket:") for one in Path(f"/proc/{pid}/fd").iterdir())
+    try:
+        return any(os.readlink(one).startswith("socket:") for one in Path(f"/proc/{pid}/fd").iterdir())
+    except FileNotFoundError:  # one was closed while they were looked through
+        return False
 
 
 def test_a_server_by_its_address(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_tree_is_copied_in_by_a_mount_and_load_is_borne(folder: Path, tmp_path
     place = tmp_path / "mount"
     mounted(["mount.py", str(place), "--server", known["url"], "--state", str(tmp_path / "state")], known["token"])
     try:
-        subprocess.run(["cp", "-r", str(ROOT / "docs"), str(place / "files")], check=True, timeout=60)
+        subprocess.run(["cp", "-r", str(ROOT / "docs"), str(place / "files")], check=True, timeout=150)
         subprocess.run(["diff", "-r", str(ROOT / "docs"), str(place / "files/docs")], check=True, timeout=60)
     finally:
         mounted(["-m", "graphfs.cli", "unmount", str(place)], known["token"])
