@@ -7,7 +7,7 @@ Folders and names of the store are the drive's, those below `tags/` and `search/
 import stat
 from collections.abc import Callable, Iterator
 
-from graphfs.errors import InvalidArgument, NotAFolder, NotPermitted
+from graphfs.errors import InvalidArgument, NoAttribute, NotAFolder, NotSupported
 from graphfs.model import SUPER_ROOT, Caller, Space, XattrMode
 from graphfs.vfs.files import FileCalls
 from graphfs.vfs.interface import Attributes, Cost, DirectoryEntry, Invalidation
@@ -75,7 +75,8 @@ class FileSystem(FileCalls):
 
     def setxattr(self, caller: Caller, node: int, name: str, value: bytes, mode: XattrMode) -> None:
         if node >= FIRST_VIRTUAL_ID:
-            raise NotPermitted("a folder that is a query has no attributes of its own")
+            self._xattrs.refuse(name)
+            raise NotSupported("a folder that is a query has no attributes of its own")
         if not self._xattrs.means(name):
             self._invalidations.own(caller)
             self._xattrs.set(caller, node, name, value, mode)
@@ -85,7 +86,8 @@ class FileSystem(FileCalls):
 
     def removexattr(self, caller: Caller, node: int, name: str) -> None:
         if node >= FIRST_VIRTUAL_ID:
-            raise NotPermitted("a folder that is a query has no attributes of its own")
+            self._xattrs.refuse(name)
+            raise NoAttribute(name)
         with self._indirectly(caller):
             self._xattrs.remove(caller, node, name)
 

@@ -54,7 +54,10 @@ class NameCalls(Dispatch):
         self, caller: Caller, node: int, change: AttributeChange, size: int | None = None, handle: int | None = None
     ) -> Attributes:
         if node >= FIRST_VIRTUAL_ID:
-            raise NotPermitted("a folder that is a query has no attributes of its own")
+            shown = self._room(node).getattr(caller, node)
+            if size is not None or stat.S_ISREG(shown.mode):
+                raise NotPermitted("what is made on the fly cannot be changed")
+            return shown  # derived: as asked or not, it stays what it is, and a copy of a folder goes on
         self._invalidations.own(caller)
         if size is not None:
             self._resize(caller, node, size, handle)

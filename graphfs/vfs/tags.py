@@ -243,9 +243,11 @@ class TagsRoom:
 
     def link(self, caller: Caller, node: int, folder: int, name: str) -> Attributes:
         path = self._folder(folder)
-        found = self._drive.node(caller, node)
+        found = self._arrivals.node(caller, node)
         self._give(caller, path, name, found)
-        return self._of_node(self._drive.node(caller, node))
+        if self._places.of(caller, found.id).name != name:
+            self._arrivals.link(caller, path, name, found)
+        return self._of_node(self._drive.node(caller, found.id))
 
     def symlink(self, caller: Caller, folder: int, name: str, target: str) -> Attributes:
         path = self._folder(folder)
@@ -255,19 +257,18 @@ class TagsRoom:
             raise NotPermitted(
                 "in tags/ a symbolic link can only lead to a file of this drive: it is given the tag"
             ) from None
+        if self._places.of(caller, found.id).name != name:
+            raise NotPermitted("a symbolic link is no name of its own here: a file is called the same in all of tags/")
         self._give(caller, path, name, found)
         self._linked.put((caller.pid, path, name), True)
         return self._of_link(caller, (*path, name), found)
 
     def _give(self, caller: Caller, path: LiteralPath, name: str, node: Node) -> None:
-        """Gives a file the tags of the view. It is shown there under its own name, so no other one can be asked
-        for."""
+        """Gives a file the tags of the view."""
         view = self._drive.view(caller, path)
         if not view.gives or not node.file:
             raise NotPermitted("only files can be put here, and only where all terms are plain tags")
         self._need_free(caller, path, name)
-        if self._places.of(caller, node.id).name != name:
-            raise NotPermitted("a file has the same name in every folder of tags/")
         self._drive.change_tags(caller, [node.file], view.gives, [], why=f"linked into {'/'.join((DOOR, *path))}")
 
     # -- moving

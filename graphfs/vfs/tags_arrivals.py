@@ -87,6 +87,7 @@ class Arrivals:
         self._vacated: Memory[tuple[LiteralPath, str], Place] = Memory(clock, _SAVING)
         self._backups: Memory[int, Place] = Memory(clock, _SAVING)
         self._kept: Memory[tuple[LiteralPath, str], int] = Memory(clock, _SAVING)
+        self._united: Memory[int, int] = Memory(clock, _SAVING)
 
     def create(self, caller: Caller, path: LiteralPath, name: str, mode: int, tags: tuple[str, ...]) -> Node:
         """A new empty file with these tags, for the view at `path`. When a file of this name was just renamed away
@@ -143,6 +144,23 @@ class Arrivals:
             self._newcomers.put(node.id, Newcomer(caller.pid, path, name, tuple(taken)))
             self.settle(caller, node.id)
         return True
+
+    def link(self, caller: Caller, path: LiteralPath, name: str, node: Node) -> None:
+        """One more name for a file, as copies of folders with hard links make them: it is kept in the Inbox, and found
+        in the view at `path`, which lists the file once."""
+        inbox = self.inbox(caller)
+        for candidate in unique_names(name):
+            if self._free(caller, inbox, candidate):
+                self._drive.link(caller, node.id, inbox, candidate)
+                break
+            if self._drive.lookup(caller, inbox, candidate).id == node.id:
+                break
+        self._called.put((path, name), node.id)
+
+    def node(self, caller: Caller, node: int) -> Node:
+        """A file of the store by its number; when it was joined with one that was there already, that one. The kernel
+        goes on using the number for a moment. NotFound."""
+        return self._drive.node(caller, self._united.get(node) or node)
 
     def adopt(self, caller: Caller, place: Place, name: str) -> None:
         """A file that has a name outside `files/` only gets one in the Inbox instead."""
@@ -270,4 +288,5 @@ class Arrivals:
         self._drive.change_tags(caller, [other.file], tags, [], why="the same file came again")
         name = self._drive.path(caller, mine.id).rpartition("/")[2]
         if self._drive.lookup(caller, inbox, name).id == mine.id:
+            self._united.put(mine.id, other.id)
             self._drive.unlink(caller, inbox, name)

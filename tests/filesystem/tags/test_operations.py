@@ -258,3 +258,42 @@ def test_a_working_folder_stays(place: Place) -> None:
     script = f"cd {place.a}/{place.b.name} && ls {place.b}/{place.a.name} {place.b} >/dev/null && pwd -P && ls"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [f"{place.a}/{place.b.name}", "f.txt"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cp -r Trip {tag}/",
+        "cp -a Trip {tag}/",
+        "rsync -aHX Trip {tag}/",
+        "mkdir {tag}/Trip && rsync -aHX Trip/ {tag}/Trip/",
+        "tar -cf Trip.tar Trip && tar -xpf Trip.tar -C {tag}",
+        "zip -qr Trip.zip Trip && unzip -q Trip.zip -d {tag}",
+        "mv Trip {tag}/",
+    ],
+    ids=["cp-r", "cp-a", "rsync", "rsync-into", "tar", "unzip", "mv"],
+)
+def test_a_folder_that_is_copied_into_a_tag(place: Place, tmp_path: Path, command: str) -> None:
+    """Whole, and without a complaint of the program: its folders become tags."""
+    top = tmp_path / "Trip"
+    (top / "Rome" / "deep").mkdir(parents=True)
+    (top / "empty").mkdir()
+    (top / "Rome").chmod(0o700)
+    files = {
+        place.name("one.txt"): top,
+        place.name("two.txt"): top / "Rome",
+        place.name("three.txt"): top / "Rome/deep",
+    }
+    for name, folder in files.items():
+        (folder / name).write_text(name + command)  # another content each time: the Inbox is the session's
+    twin = place.name("twin.txt")
+    os.link(top / place.name("one.txt"), top / twin)
+    os.utime(top / "Rome", (1, 1))
+    run("sh", "-c", command.format(tag=place.a), cwd=tmp_path)
+    trip = place.a / "Trip"
+    assert (trip / "empty").is_dir()
+    assert set(os.listdir(trip)) >= {place.name("two.txt"), place.name("three.txt"), "Rome", "empty"}
+    for name, folder in files.items():
+        assert (trip / folder.relative_to(top) / name).read_text() == name + command
+    assert (trip / twin).read_text() == place.name("one.txt") + command
+    assert stat.S_IMODE((trip / "Rome").stat().st_mode) == 0o755

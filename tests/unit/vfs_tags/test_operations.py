@@ -278,8 +278,27 @@ def test_a_hard_link_adds_the_tag(filled: Shell) -> None:
     assert filled.tags("files/d/one.txt") == {"a", "b"}
     with pytest.raises(AlreadyExists):
         filled.ln("files/d/one.txt", "tags/b/")
+
+
+def test_a_hard_link_of_another_name_is_kept_in_the_inbox(filled: Shell) -> None:
+    """As copies of folders with hard links make them (`cp -a`, `rsync -H`, `tar x`)."""
+    filled.ln("files/d/three.txt", "tags/a/another-name")
+    assert filled.tags("files/d/three.txt") == {"a", "b", "year/2023"}
+    numbers = {
+        filled.stat(path).id for path in ("files/d/three.txt", "files/Inbox/another-name", "tags/a/another-name")
+    }
+    assert len(numbers) == 1
+    assert sorted(filled.files("tags/a")) == ["one.txt", "three.txt", "two.txt"]
+
+
+def test_the_mode_and_times_of_a_folder_are_what_they_are_and_may_be_set_for_nothing(filled: Shell) -> None:
+    """As every program that copies a folder does at its end."""
+    for path in ("tags", "tags/a", "tags/a/b", "tags/a,b"):
+        before = filled.stat(path)
+        shown = filled.volume.setattr(filled.caller, before.id, AttributeChange(mode=0o700, mtime=1, uid=5))
+        assert (shown.mode, shown.mtime, shown.uid) == (before.mode, before.mtime, before.uid)
     with pytest.raises(NotPermitted):
-        filled.ln("files/d/three.txt", "tags/a/another-name")
+        filled.volume.setattr(filled.caller, filled.stat("tags/.nomedia").id, AttributeChange(mode=0o700))
 
 
 @pytest.mark.parametrize(
