@@ -25,11 +25,13 @@ from graphfs.api import Drive
 from graphfs.cache.blobs import BlobCache
 from graphfs.cache.drive import CachedDrive, Waiting, connect_mount
 from graphfs.cli.exits import EXITS
+from graphfs.client.connection import describe
 from graphfs.client.drive import SOCKET
 from graphfs.config import Config, load
 from graphfs.errors import DriveError, InvalidArgument, Unauthenticated
 from graphfs.fuse.binding import choose, serve
 from graphfs.fuse.options import MountOptions
+from graphfs.mounting import home
 from graphfs.mounting.background import Report, in_background, in_foreground, print_message
 from graphfs.mounting.mountinfo import mounted_at
 from graphfs.mounting.options import parse_options
@@ -45,6 +47,7 @@ from graphfs.vfs.origins import Origins
 from graphfs.vfs.recovery import recover
 from graphfs.vfs.rooms import standard_rooms
 from graphfs.vfs.tags import Surroundings
+from graphfs.wire.address import parse_address
 
 log = logging.getLogger("mount")
 
@@ -174,9 +177,10 @@ class Mount:
     def _compose(self) -> tuple[FileSystem, str]:
         """The volume and the address of its API."""
         plan = self._plan
-        drive, address = self._open()
         staging = plan.state / "staging"
         staging.mkdir(mode=0o700, exist_ok=True)
+        home.settle(plan.state, describe(parse_address(plan.server)) if plan.server else home.OWN, staging)
+        drive, address = self._open()
         recovered = recover(drive, staging)
         if recovered:
             log.warning("%d staged changes of a mount that died are in the trash (`graphfs restore`)", len(recovered))

@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
                 listen.append(f"unix:{state / config.server.socket}")
             if config.server.port is not None:
                 listen.append(f"{config.server.host}:{config.server.port}")
-        service = open_service(state, config)
+        service = open_service(state, config, away=True)
         try:
             server = run_in_thread(
                 service,

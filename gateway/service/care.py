@@ -55,10 +55,10 @@ class CarePart(TrashPart):
         return found
 
     def forsaken(self) -> list[int]:
-        """Nodes without a name that nobody can hold any more. Who holds one by another server is not known here: there
-        it counts only a day after it lost its name."""
+        """Nodes without a name that nobody can hold any more. Who holds one by another server, or on another machine,
+        is not known here: there it counts only a day after it lost its name."""
         found = [node for node in self.store.unnamed() if node not in self._held]
-        if not self.store.shared:
+        if not (self.store.shared or self.settings.away):
             return found
         since = self.clock() - _HELD_ELSEWHERE
         return [node for node in found if (record := self.store.node(node)) is not None and record.ctime < since]

@@ -52,6 +52,9 @@ class Settings(Struct, frozen=True):
     sweep_every: float = 60.0
     owner: int = 0
     """uid of who runs the drive: sees all of it."""
+    away: bool = False
+    """Who has files open is on other machines, where it may die unnoticed, and asks any of several servers: nobody is
+    counted, and an open file that loses its last name stays for a day."""
 
 
 class Origin(Struct, frozen=True):
@@ -238,10 +241,14 @@ class Core:
         return self.oldest_path(node)
 
     def hold(self, node: int) -> None:
+        if self.settings.away:
+            return
         with self._holding:
             self._held[node] += 1
 
     def release(self, node: int) -> None:
+        if self.settings.away:
+            return
         with self._holding:
             self._held[node] -= 1
             if self._held[node] > 0:
@@ -260,17 +267,19 @@ class Core:
                     self.erase(change, found)
                 change.after(lambda: self._unnamed.discard(node))
 
-    def left_to_holders(self, node: int) -> bool:
-        """Whether somebody holds this node, who has lost its last name: it goes with the last hold then."""
+    def left_to_holders(self, node: Node) -> bool:
+        """Whether somebody may hold this node, who has lost its last name: it goes with the last hold then."""
+        if self.settings.away:
+            return stat.S_ISREG(node.mode)
         with self._holding:
-            if node in self._held:
-                self._unnamed.add(node)
+            if node.id in self._held:
+                self._unnamed.add(node.id)
                 return True
         return False
 
     def erase(self, change: Change, node: Node) -> None:
         """Removes a node without names for good, or leaves it to whoever holds it."""
-        if self.left_to_holders(node.id):
+        if not self.settings.away and self.left_to_holders(node):
             return
         tx = change.tx
         said = tx.edges(node.file) if node.file else []

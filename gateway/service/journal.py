@@ -4,6 +4,7 @@ import msgspec
 
 from gateway.service.core import Change, again
 from gateway.service.edges import EdgePart, Ledger
+from gateway.service.repeats import batch_entry, once
 from gateway.store.base import AliasRow, BatchRow, ChangeRow, EdgeRow, TagRow
 from graphfs.errors import Conflict, NotFound
 from graphfs.model import Caller, JournalEntry
@@ -23,6 +24,7 @@ class JournalPart(EdgePart):
     def _may_undo(self, caller: Caller, row: BatchRow) -> bool:
         return caller.uid in (0, self.settings.owner, row.uid)
 
+    @once(batch_entry)
     @again
     def undo(self, caller: Caller, batch: int = 0) -> JournalEntry:
         with self.change(caller) as change:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+from gateway.store.base import BatchRow
 from graphfs.errors import Conflict, DriveError
-from graphfs.model import Caller, Node
+from graphfs.model import Caller, JournalEntry, Merge, Node, Tag
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,3 +64,53 @@ def version_after(self: Any, caller: Caller, node: int, base: int, *arguments: A
     if found.version > base + 1:
         raise Conflict(f"the content is version {found.version} by now")
     return found
+
+
+def tag_there(self: Any, caller: Caller, path: str, *arguments: Any, **named: Any) -> Tag:
+    """The tag at a path."""
+    return cast("Tag", self.tag_record(caller, self.need_tag(path)))
+
+
+def tag_renamed(self: Any, caller: Caller, path: str, new_path: str) -> Tag:
+    """The tag under its new name."""
+    return tag_there(self, caller, new_path)
+
+
+def _last_batch(self: Any, caller: Caller) -> BatchRow:
+    """What the caller changed last in the tags: the keys of one client are used one after the other."""
+    found: BatchRow | None = self.store.last_batch(caller.uid)
+    if found is None:
+        raise Conflict("it was done, and was undone since")
+    return found
+
+
+def batch_made(self: Any, caller: Caller, *arguments: Any, **named: Any) -> int:
+    """The number under which it is in the journal."""
+    return _last_batch(self, caller).id
+
+
+def batch_entry(self: Any, caller: Caller, *arguments: Any, **named: Any) -> JournalEntry:
+    """What the journal says of it."""
+    row = _last_batch(self, caller)
+    return JournalEntry(row.id, row.at, row.actor, row.why, row.changes, row.undone)
+
+
+def tags_merged(self: Any, caller: Caller, path: str, into: str, *, preview: bool = False) -> Merge:
+    """Of a merge that was done the journal still knows the files."""
+    if preview:
+        raise Conflict("a preview changes nothing: ask for another one")
+    changes = self.store.changes(_last_batch(self, caller).id)
+    return Merge(len({change.file for change in changes if change.file}), 0, 0, True)
+
+
+def path_restored(self: Any, caller: Caller, item: int) -> str:
+    """Where it is now. An item of the trash has the number of its node."""
+    return cast("str", self.oldest_path(item))
+
+
+def item_recovered(self: Any, caller: Caller, path: str, *arguments: Any, **named: Any) -> int:
+    """The newest of this caller's items that were at the path."""
+    for row in self.store.trash(0):
+        if row.path == path and row.uid == caller.uid:
+            return cast("int", row.node)
+    raise Conflict("it was kept, and is gone again")

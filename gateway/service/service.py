@@ -45,9 +45,7 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart):
         self.space_reserve = reserve
         self._answers = OrderedDict()
         self._candidates = set()
-        for node in self.forsaken():
-            # Held by a process that is gone.
-            self._erased(node, True)
+        self._clear_forsaken()
         self._sweepers = [
             Sweeper("flush", self._flush, _FLUSH_EVERY),
             Sweeper("sweep", self._sweep, settings.sweep_every),
@@ -55,6 +53,11 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart):
         store.on_lost(self.read_anew)
         self._swept = clock()
         self._closed = False
+
+    def _clear_forsaken(self) -> None:
+        """What was held by a process that is gone."""
+        for node in self.forsaken():
+            self._erased(node, True)
 
     def _flush(self) -> None:
         """Closed files become durable soon, asked or not."""
@@ -69,6 +72,7 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart):
             self._forget_keys()
             if self.clock() - self._swept > 3600 * 10**9:
                 self._swept = self.clock()
+                self._clear_forsaken()
                 self.gc(Caller(uid=0, gid=0, actor="sweep"))
         except DriveError as error:
             _log.warning("sweeping failed, it is tried again: %s", error)
@@ -100,8 +104,8 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart):
         self.store.close()
 
 
-def settings_from(config: Config, owner: int) -> Settings:
-    """What of the configuration concerns the service."""
+def settings_from(config: Config, owner: int, *, away: bool = False) -> Settings:
+    """What of the configuration concerns the service. `away`: see `Settings`."""
     return Settings(
         inline_limit=config.store.inline_limit,
         chunk_size=config.store.chunk_size,
@@ -116,16 +120,24 @@ def settings_from(config: Config, owner: int) -> Settings:
         facet_depth=config.tags.facet_depth,
         recent=config.tags.recent_days * 86400.0,
         owner=owner,
+        away=away,
     )
 
 
 def open_service(
-    state: Path, config: Config, owner: int | None = None, clock: Callable[[], int] = time.time_ns
+    state: Path,
+    config: Config,
+    owner: int | None = None,
+    clock: Callable[[], int] = time.time_ns,
+    *,
+    away: bool = False,
 ) -> Service:
-    """The embedded drive of a state directory, made when it is empty. TooNew, Busy, Corrupt, NoSpace."""
+    """The drive of a state directory, made when it is empty. `away`: its mounts are on other machines. TooNew, Busy,
+    Corrupt, NoSpace."""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     store = open_store(config.store, config.neo4j, state, clock)
     # The database keeps some room of its own, so that deleting works on a full disk.
     reserve = min(_RESERVE, shutil.disk_usage(state).total // 20)
     blobs = open_blobs(config.blobs, state, reserve)
-    return Service(store, blobs, settings_from(config, os.getuid() if owner is None else owner), state, clock, reserve)
+    settings = settings_from(config, os.getuid() if owner is None else owner, away=away)
+    return Service(store, blobs, settings, state, clock, reserve)

@@ -7,6 +7,7 @@ import msgspec
 from gateway.service.core import Change, again
 from gateway.service.edges import EdgePart, Ledger
 from gateway.service.index import Proposals
+from gateway.service.repeats import batch_made, nothing, once, tag_renamed, tag_there, tags_merged
 from gateway.store.base import AliasRow, EdgeRow, TagRow
 from graphfs.errors import AlreadyExists, InvalidArgument, NotEmpty, NotFound
 from graphfs.model import Caller, Edge, EdgeState, Merge, Source, Tag
@@ -104,6 +105,7 @@ class TagPart(EdgePart):
                 ledger.say(said.get(tag), row)
             return ledger.close()
 
+    @once(tag_there)
     @again
     def create_tag(self, caller: Caller, path: str) -> Tag:
         above, _, name = path.rpartition("/")
@@ -113,6 +115,7 @@ class TagPart(EdgePart):
             ledger.close()
         return self.tag_record(caller, self.index.rows[row.id])
 
+    @once(nothing)
     @again
     def delete_tag(self, caller: Caller, path: str) -> None:
         with self.change(caller) as change:
@@ -127,6 +130,7 @@ class TagPart(EdgePart):
             self._drop(ledger, tags, said)
             ledger.close()
 
+    @once(batch_made)
     @again
     def drop_tag(self, caller: Caller, path: str, *, why: str = "") -> int:
         with self.change(caller) as change:
@@ -149,6 +153,7 @@ class TagPart(EdgePart):
         for tag in reversed(tags):
             ledger.tag(self.index.rows[tag], None)
 
+    @once(tag_renamed)
     @again
     def rename_tag(self, caller: Caller, path: str, new_path: str) -> Tag:
         above, _, name = new_path.rpartition("/")
@@ -175,6 +180,7 @@ class TagPart(EdgePart):
             ledger.close()
         return self.tag_record(caller, self.index.rows[row.id])
 
+    @once(nothing)
     @again
     def set_alias(self, caller: Caller, path: str, alias: str) -> None:
         name = check_tag_name(alias)
@@ -193,6 +199,7 @@ class TagPart(EdgePart):
         put(row)
         ledger.note("alias", 0, row.tag, "null", msgspec.json.encode(row).decode())
 
+    @once(tags_merged)
     @again
     def merge_tags(self, caller: Caller, path: str, into: str, *, preview: bool = False) -> Merge:
         with self.change(caller) as change:

@@ -4,6 +4,7 @@ import stat
 from collections.abc import Sequence
 
 from gateway.service.core import Change, again
+from gateway.service.repeats import item_recovered, once, path_restored
 from gateway.service.tree import TreePart, changed
 from gateway.store.base import TrashRow
 from graphfs.errors import NotFound
@@ -26,6 +27,7 @@ class TrashPart(TreePart):
     def _may_restore(self, caller: Caller, row: TrashRow) -> bool:
         return caller.uid in (0, self.settings.owner, row.uid)
 
+    @once(path_restored)
     @again
     def restore(self, caller: Caller, item: int) -> str:
         with self.change(caller) as change:
@@ -89,6 +91,7 @@ class TrashPart(TreePart):
         if node is not None and node.links == 0:
             self.erase(change, node)
 
+    @once(item_recovered)
     @again
     def recover(self, caller: Caller, path: str, layout: Layout) -> int:
         for extent in layout.extents:

@@ -178,7 +178,7 @@ class TreePart(Core):
             tx.delete_job(node.file)
             above = self.folder_path(folder)
             tx.add_trash(node.id, f"{above}/{name}", now, change.caller.uid, self.actor(change.caller), why)
-        elif self.left_to_holders(node.id):
+        elif self.left_to_holders(node):
             tx.retire(node.id, now)
             if node.file:
                 tx.delete_job(node.file)

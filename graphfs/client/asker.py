@@ -18,6 +18,9 @@ from graphfs.model import Caller
 from graphfs.wire.address import Address, TcpAddress
 
 _caller_text = lru_cache(maxsize=1024)(wire.caller_text)
+_FIRST_TRY = 0.4
+"""Share of the time for an ordinary call after which whoever is patient asks again on another connection: behind a
+proxy there may be a server that does not hang."""
 
 
 class Asker:
@@ -40,6 +43,7 @@ class Asker:
         self._stamp = stamp
         self._policy = policy
         self._timeout = timeout
+        self.outage.watch(self._given_up)
         self._closing = threading.Event()
         self._base = address.base if isinstance(address, TcpAddress) else ""
         host = f"{_bracketed(address.host)}:{address.port}" if isinstance(address, TcpAddress) else "localhost"
@@ -87,7 +91,14 @@ class Asker:
         head = "".join(lines).encode("ascii")
         if connection is not None:
             return self._once(connection, head, body, deadline)
-        return self._repeated(operation.idempotent or operation.keyed, head, body, deadline)
+        safe = operation.idempotent or operation.keyed
+        return self._repeated(safe, head, body, deadline, self._patience(operation) if safe else 0.0)
+
+    def _patience(self, operation: wire.Operation) -> float:
+        """Seconds for which one attempt may take; 0: as long as all of them."""
+        if not self._policy.patient or operation.seconds >= wire.LONG_PATIENCE:
+            return 0.0
+        return self._timeout * _FIRST_TRY if operation.seconds <= wire.PATIENCE else self._timeout
 
     def _once(self, connection: Connection, head: bytes, body: bytes | None, deadline: float) -> Reply:
         try:
@@ -98,24 +109,29 @@ class Asker:
             raise wire.error_of(reply.status, reply.body)
         return reply
 
-    def _repeated(self, idempotent: bool, head: bytes, body: bytes | None, deadline: float) -> Reply:
+    def _repeated(self, safe: bool, head: bytes, body: bytes | None, deadline: float, patience: float) -> Reply:
+        """`safe`: it may be asked again although it may have been carried out. `patience`: seconds that one attempt may
+        take (0: up to the deadline); the last one takes what is left."""
         attempt, lost_one = 0, False
         while True:
             attempt += 1
             begun = time.monotonic()
-            found = self._attempt(head, body, deadline, fresh=lost_one)
+            until = min(deadline, begun + patience) if patience and attempt < self._policy.tries else deadline
+            found = self._attempt(head, body, until, fresh=lost_one)
             if isinstance(found, Reply):
                 return found
             error, failure = found
             lost_one = not failure.replied
-            if failure.late or failure.away or not failure.connected:
-                self.outage.failed(begun)
-                deadline = self.outage.deadline(deadline)
-            delay = self._policy.delay(attempt, failure, idempotent=idempotent)
+            silent = failure.late or failure.away or not failure.connected
+            if silent and not (failure.late and patience >= self._timeout):
+                self.outage.failed(begun)  # of what may take long, lateness says nothing about the server
+            deadline = self.outage.deadline(deadline)
+            again = failure.late and until < deadline and begun < until
+            delay = 0.0 if again else self._policy.delay(attempt, failure, idempotent=safe)
             if not failure.connected and not self.outage.met:
                 raise error
             if delay is None or time.monotonic() + delay >= deadline or self._closing.wait(delay):
-                if failure.late or failure.away or not failure.connected:
+                if silent and time.monotonic() + (delay or 0.0) >= deadline:
                     self.outage.give_up()
                 raise error
 
@@ -143,13 +159,14 @@ class Asker:
             raise refused
         return refused, Failure(sent=True, replied=True, away=not wire.is_ours(reply.body))
 
-    def give_up(self) -> None:
-        """The server is gone: what waits for it is broken off."""
-        self._pool.abort()
+    def _given_up(self, away: bool) -> None:
+        """Nobody waits any longer for a server that says nothing: what is under way is broken off."""
+        if away and self.outage.away:
+            self._pool.abort()
 
     def connection(self, deadline: float) -> Connection:
         """A connection of one's own, to be closed by who took it."""
-        return self._pool.take(deadline, fresh=True)
+        return self._pool.dial(deadline)
 
     def close(self) -> None:
         """Ends waiting and idle connections. Asking afterwards is Unavailable."""

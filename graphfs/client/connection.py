@@ -236,10 +236,14 @@ class Pool:
                     self._used.add(connection)
                 return connection
             connection.close()
-        connection = Connection(self._address, deadline, self._trust)
+        connection = self.dial(deadline)
         with self._lock:
             self._used.add(connection)
         return connection
+
+    def dial(self, deadline: float) -> Connection:
+        """A new connection that the pool does not keep. Unavailable."""
+        return Connection(self._address, deadline, self._trust)
 
     def give_back(self, connection: Connection) -> None:
         """Keeps it for the next exchange, if it can be used again."""

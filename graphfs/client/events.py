@@ -65,6 +65,8 @@ class Follower:
     def _poll(self, after: int, seconds: float) -> list[Event]:
         begun = time.monotonic()
         deadline = begun + seconds + self._grace
+        if not self._asker.outage.away:
+            deadline = self._asker.outage.deadline(deadline)
         if self._connection is None:
             try:
                 self._connection = self._asker.connection(deadline)

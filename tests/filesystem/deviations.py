@@ -79,6 +79,8 @@ _TABLES: dict[str, dict[str, Deviation]] = {
     "plain": PLAIN,
     "pyfuse3": NODE_API,
     "fusepy": PATH_API,
+    "cluster-pyfuse3": NODE_API,
+    "cluster-fusepy": PATH_API,
     "loop-pyfuse3": NODE_API | PLAIN,
     "loop-fusepy": LIBFUSE_2 | SHOWN | PLAIN,
     "loop-mfusepy": PATH_API | SHOWN | PLAIN,

@@ -1,9 +1,11 @@
-"""What the suite runs on: a mounted drive with one binding, a loopback of bench/loopbacks, or an ordinary folder.
+"""What the suite runs on: a mounted drive with one binding, a mount of a cluster, a loopback of bench/loopbacks, or an
+ordinary folder.
 
 Starts and stops; asserts nothing about files. Which of them run is the environment's FILESYSTEM_DRIVES (a comma list of
 the names in `KINDS`), by default the ordinary folder and the drive with both bindings.
 """
 
+import json
 import os
 import select
 import signal
@@ -19,8 +21,18 @@ PROJECT = Path(__file__).resolve().parents[2]
 LOOPBACKS = PROJECT / "bench" / "loopbacks"
 START_SECONDS = 30
 STOP_SECONDS = 30
+CLUSTER_SECONDS = 180
 
-KINDS = ("plain", "pyfuse3", "fusepy", "loop-pyfuse3", "loop-fusepy", "loop-mfusepy")
+KINDS = (
+    "plain",
+    "pyfuse3",
+    "fusepy",
+    "cluster-pyfuse3",
+    "cluster-fusepy",
+    "loop-pyfuse3",
+    "loop-fusepy",
+    "loop-mfusepy",
+)
 DEFAULT = "plain,pyfuse3,fusepy"
 
 
@@ -38,7 +50,7 @@ class Drive:
     @property
     def binding(self) -> str:
         """`pyfuse3`, `fusepy`, `mfusepy`, or `` for an ordinary folder."""
-        return "" if self.kind == "plain" else self.kind.removeprefix("loop-")
+        return "" if self.kind == "plain" else self.kind.removeprefix("loop-").removeprefix("cluster-")
 
 
 def chosen() -> tuple[str, ...]:
@@ -91,8 +103,9 @@ def _stop(folder: Path, process: subprocess.Popen[bytes], unmount: list[str], lo
 
 
 @contextmanager
-def graphfs(binding: str, place: Path, *options: str) -> Iterator[Drive]:
-    """The drive, in a process of its own, with its state under `place`; unmounted at the end."""
+def graphfs(binding: str, place: Path, *options: str, kind: str = "", **server: str) -> Iterator[Drive]:
+    """The drive, in a process of its own, with its state under `place`; unmounted at the end. `server`: by which
+    variables it finds the server that it shows, if it has one."""
     folder, state, log = place / "drive", place / "state", place / "mount.log"
     folder.mkdir(parents=True)
     everyone = ["-o", "allow_other"] if os.geteuid() == 0 else []
@@ -107,7 +120,8 @@ def graphfs(binding: str, place: Path, *options: str) -> Iterator[Drive]:
         "--foreground",
     ]
     command += ["-o", f"binding={binding}", *everyone, *options]
-    environment = {**os.environ, "GRAPHFS_TAGGER__ENABLED": "false"}  # tags of its own would count in st_nlink
+    tagger = {"GRAPHFS_TAGGER__ENABLED": "false"}  # tags of its own would count in st_nlink
+    environment = {**os.environ, **tagger, **server}
     with open(log, "wb") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=place, env=environment
@@ -115,9 +129,34 @@ def graphfs(binding: str, place: Path, *options: str) -> Iterator[Drive]:
     try:
         _await_mount(folder, process, log)
         assert (folder / "files").is_dir(), log.read_text()
-        yield Drive(binding, folder, folder / "files", process.pid, state)
+        yield Drive(kind or binding, folder, folder / "files", process.pid, state)
     finally:
         _stop(folder, process, [str(PROJECT / ".venv/bin/graphfs"), "unmount", str(folder)], log)
+
+
+@contextmanager
+def cluster(place: Path) -> Iterator[dict[str, str]]:
+    """Nginx, two main servers, Neo4j and an S3 store, as `make cluster` starts them, without a tagger; how a mount
+    finds them."""
+    command = [sys.executable, "scripts/cluster.py"]
+    folder = ["--folder", str(place)]
+    place.parent.mkdir(parents=True, exist_ok=True)  # not by the script, whose folders are its user's alone
+    try:
+        done = subprocess.run(
+            [*command, "start", *folder, "--taggers", "0"],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            timeout=CLUSTER_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        known = json.loads((place / "cluster.json").read_text())
+        yield {"GRAPHFS_SERVER": known["url"], "GRAPHFS_TOKEN": known["token"]}
+    finally:
+        subprocess.run(
+            [*command, "stop", *folder], cwd=PROJECT, capture_output=True, timeout=CLUSTER_SECONDS, check=False
+        )
 
 
 @contextmanager
@@ -154,6 +193,12 @@ def started(kind: str, place: Path) -> Iterator[Drive]:
         yield Drive("plain", place, place)
     elif kind.startswith("loop-"):
         with loopback(kind.removeprefix("loop-"), place) as drive:
+            yield drive
+    elif kind.startswith("cluster-"):
+        with (
+            cluster(place / "cluster") as server,
+            graphfs(kind.removeprefix("cluster-"), place, kind=kind, **server) as drive,
+        ):
             yield drive
     else:
         with graphfs(kind, place) as drive:

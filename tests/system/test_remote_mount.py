@@ -285,6 +285,60 @@ def test_what_was_closed_before_the_mount_died_too_is_sent_by_the_next_one(serve
         assert path.read_bytes() == BIG
 
 
+def test_what_was_written_for_one_server_never_goes_to_another(server: Gateway, tmp_path: Path) -> None:
+    with (
+        gateway(tmp_path / "other") as other,
+        remote_mount(server, tmp_path / "a", GRAPHFS_NETWORK__PATIENCE_SECONDS="1") as a,
+    ):
+        path = a.drive / "files" / "f"
+        path.write_text("before")
+        server.kill()
+        path.write_text("for the first")
+        assert a.unmount().returncode == 0
+        for elsewhere in (other.environment(), {"GRAPHFS_SERVER": ""}):
+            refused = a.mount(**elsewhere)
+            assert refused.returncode == 8, refused.stderr
+            assert "holds 1 unsent change for the drive of unix:" in refused.stderr
+        assert not a.mounted
+        server.start()
+        assert a.mount().returncode == 0, a.log
+        assert path.read_text() == "for the first"
+        assert a.unmount().returncode == 0
+        assert a.mount(**other.environment()).returncode == 0, a.log
+        assert not path.exists()
+
+
+def test_a_flush_under_way_ends_when_the_server_falls_silent(server: Gateway, tmp_path: Path) -> None:
+    """What may take long is waited for, but not when nothing else is answered either."""
+    with remote_mount(server, tmp_path / "a", GRAPHFS_NETWORK__PATIENCE_SECONDS="2") as a:
+        path = a.drive / "files" / "f"
+        path.write_text("before")
+        descriptor = os.open(path, os.O_WRONLY)
+        os.write(descriptor, b"B")
+        server.signal(signal.SIGSTOP)
+        try:
+            assert fails_in_time(lambda: os.fsync(descriptor)) in (errno.EROFS, errno.ETIMEDOUT)
+        finally:
+            server.signal(signal.SIGCONT)
+            os.close(descriptor)
+        eventually(lambda: path.read_text() == "Before", 10)
+
+
+def test_an_open_file_lives_on_when_its_last_name_goes(server: Gateway, tmp_path: Path) -> None:
+    """Nobody counts who has it open, so nothing stays behind when a mount dies."""
+    with remote_mount(server, tmp_path / "a") as a, remote_mount(server, tmp_path / "b") as b:
+        path = a.drive / "files" / "f"
+        with open(path, "w+b") as stream:
+            eventually((b.drive / "files" / "f").exists, 2)
+            (b.drive / "files" / "f").unlink()
+            eventually(lambda: not path.exists(), 2)
+            stream.write(b"still here")
+            stream.flush()
+            os.fsync(stream.fileno())
+            stream.seek(0)
+            assert stream.read() == b"still here"
+
+
 def test_writes_are_refused_while_the_server_is_away_when_so_configured(server: Gateway, tmp_path: Path) -> None:
     settings = {"GRAPHFS_NETWORK__PATIENCE_SECONDS": "1", "GRAPHFS_NETWORK__OFFLINE_WRITES": "refuse"}
     with remote_mount(server, tmp_path / "a", **settings) as a:

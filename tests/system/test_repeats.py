@@ -14,7 +14,7 @@ import pytest
 
 from graphfs.api import Drive
 from graphfs.client import connect
-from graphfs.model import FILES_ROOT
+from graphfs.model import FILES_ROOT, Layout
 from tests.contracts.ground import FILE, FOLDER, OWNER, eventually
 from tests.house.source import ROOT
 from tests.s3 import Proxy, free_port
@@ -106,7 +106,17 @@ CHANGES: dict[str, Callable[[Drive], object]] = {
     "rename": lambda drive: drive.rename(OWNER, FILES_ROOT, "file", FILES_ROOT, "moved"),
     "commit": lambda drive: drive.commit(OWNER, drive.lookup(OWNER, FILES_ROOT, "file").id, 0, 10, []),
     "remove_xattr": lambda drive: drive.remove_xattr(OWNER, drive.lookup(OWNER, FILES_ROOT, "file").id, "user.x"),
+    "create_tag": lambda drive: drive.create_tag(OWNER, "new/below").path == "new/below",
+    "delete_tag": lambda drive: drive.delete_tag(OWNER, "empty"),
+    "rename_tag": lambda drive: drive.rename_tag(OWNER, "red", "crimson").path == "crimson",
+    "merge_tags": lambda drive: drive.merge_tags(OWNER, "red", "blue").files == 1,
+    "set_alias": lambda drive: drive.set_alias(OWNER, "red", "rouge"),
+    "drop_tag": lambda drive: drive.drop_tag(OWNER, "red") > 0,
+    "undo": lambda drive: drive.undo(OWNER).changes > 0,
+    "restore": lambda drive: drive.restore(OWNER, drive.trash(OWNER)[0].id) == "files/gone",
+    "recover": lambda drive: drive.recover(OWNER, "files/lost", Layout(0, 0, ())) > 0,
 }
+"""What is not None is also whether the answer is right."""
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -116,23 +126,30 @@ def test_our_client_notices_no_lost_reply(ground: Served, name: str) -> None:
     file = drive.create(OWNER, FILES_ROOT, "file", FILE)
     drive.create(OWNER, FILES_ROOT, "folder", FOLDER)
     drive.set_xattr(OWNER, file.id, "user.x", b"1")
+    drive.create_tag(OWNER, "empty")
+    drive.create_tag(OWNER, "blue")
+    gone = drive.create(OWNER, FILES_ROOT, "gone", FILE)
+    drive.change_tags(OWNER, [gone.file], ["blue"], [])
+    drive.unlink(OWNER, FILES_ROOT, "gone")
+    drive.change_tags(OWNER, [file.file], ["red"], [])
     with closing(Proxy(ground.server.ports[0])) as proxy:
         client = connect(f"127.0.0.1:{proxy.port}", token=TOKEN)
         warm = connect(f"127.0.0.1:{ground.server.ports[0]}", token=TOKEN)
         try:
             lossy = _Lossy(client, warm, proxy)
-            CHANGES[name](lossy)  # type: ignore[arg-type]  # it does all that a change asks of a drive
+            right = CHANGES[name](lossy)  # type: ignore[arg-type]  # it does all that a change asks of a drive
         finally:
             client.close()
             warm.close()
     assert proxy.cut[0] == 0, "no reply was lost"
+    assert right is not False, "the answer is another one"
 
 
 class _Lossy:
     """Looks names up undisturbed; the reply of any other call is lost once."""
 
     def __init__(self, client: Drive, other: Drive, proxy: Proxy) -> None:
-        self._client, self.lookup, self._proxy = client, other.lookup, proxy
+        self._client, self.lookup, self.trash, self._proxy = client, other.lookup, other.trash, proxy
 
     def __getattr__(self, name: str) -> Any:
         self._proxy.cut = (1, 5)

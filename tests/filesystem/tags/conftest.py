@@ -12,7 +12,7 @@ import pytest
 from tests.filesystem.drives import Drive, chosen
 
 _number = count(1)
-BINDINGS = tuple(kind for kind in chosen() if kind in ("pyfuse3", "fusepy"))
+BINDINGS = tuple(kind for kind in chosen() if kind != "plain" and not kind.startswith("loop-"))
 
 
 @dataclass(frozen=True)
