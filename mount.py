@@ -253,7 +253,7 @@ class Mount:
         addresses = [f"unix:{socket}"]
         if settings.port is not None:
             addresses.append(f"{settings.host}:{settings.port}")
-        server: Server = run_in_thread(drive, *addresses, token=token_of(plan.state))
+        server: Server = run_in_thread(drive, *addresses, token=token_of(plan.state), gate=getattr(drive, "gate", None))
         self._stack.callback(server.stop)
         return addresses[0]
 

@@ -61,9 +61,11 @@ def main(arguments: list[str] | None = None) -> int:
             server = run_in_thread(
                 service,
                 *listen,
-                token=token_of(state),
+                token=config.server.token.reveal() if config.server.token else token_of(state),
                 hosts=frozenset(one.lower() for one in given.host_name),
                 instance=f"store-{service.store.schema}" if service.store.shared else "",
+                gate=service.gate,
+                stored=service.stored if config.server.accel else None,
             )
             logging.getLogger("gateway").info("serving %s at %s", state, ", ".join(listen))
             stop.wait()

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from aiohttp import web
 
-from gateway.context import CONTEXT, Context
+from gateway.context import CONTEXT, Context, Gate, Stored
 from gateway.handlers import about, content, events, operations
-from gateway.middleware import Authentication, translate_errors
+from gateway.middleware import Authentication, permit, translate_errors
 from gateway.telemetry import Telemetry
 from graphfs import wire
 from graphfs.api import Drive
 from graphfs.errors import Busy, InvalidArgument, NotPermitted, Unavailable
+from graphfs.model import Scope
 from graphfs.wire.address import Address, UnixAddress, parse_address, short_path
 
 _STOP_SECONDS = 5.0
@@ -34,6 +35,7 @@ _KEEP_ALIVE = 75.0
 _RESOURCES: dict[str, Callable[[Context, wire.Operation], operations.Handler]] = {
     "limits": about.limits_handler,
     "resolve": content.resolve_handler,
+    "read_blob": content.blob_handler,
     "content": content.content_handler,
     "read_file": content.read_handler,
     "write_file": content.write_handler,
@@ -55,15 +57,16 @@ def create_app(context: Context) -> web.Application:
     app[CONTEXT] = context
     for row in wire.OPERATIONS.values():
         made = _RESOURCES.get(row.name)
-        handler = made(context, row) if made else operations.handler_of(row, context)
+        handler = permit(row.scope, made(context, row) if made else operations.handler_of(row, context))
         path = operations.route_of(row.path)
         app.router.add_route(row.verb, path, handler)
         if row.verb == "GET":
             app.router.add_route("HEAD", path, handler)
     app.router.add_get("/healthz", about.health_handler(context))
     app.router.add_get("/readyz", about.ready_handler(context))
-    app.router.add_get("/metrics", telemetry.handler())
+    app.router.add_get("/metrics", permit(Scope.READ, telemetry.handler()))
     app.router.add_get(f"{wire.PREFIX}/openapi.json", about.openapi_handler())
+    app.router.add_get("/may-read", permit(Scope.READ, about.owner_handler(context)))
     app.on_response_prepare.append(_name)
     app.on_startup.append(events.start)
     app.on_shutdown.append(events.stop)
@@ -221,16 +224,26 @@ def run_in_thread(
     hosts: frozenset[str] = frozenset(),
     socket_mode: int = 0o600,
     instance: str = "",
+    gate: Gate | None = None,
+    stored: Stored | None = None,
 ) -> Server:
     """Serves a drive at the addresses (`unix:PATH` or `HOST:PORT`) from a thread of its own.
 
     `owner` (None: this process's user) may do everything, and so may whoever shows `token` (which a TCP address
     needs). `socket_mode`: who may connect to the unix sockets; others than owner and root are held to file
-    permissions. `instance` is the same for all servers whose events are numbered by one store. Busy when an address is
-    taken.
+    permissions. `instance` is the same for all servers whose events are numbered by one store. `gate`: whom further
+    tokens let in. `stored`: where a trusted proxy finds blobs itself. Busy when an address is taken.
     """
     parsed = [parse_address(one) for one in addresses]
     if not token and any(not isinstance(one, UnixAddress) for one in parsed):
         raise InvalidArgument("a TCP address needs a token")
-    context = Context(drive, owner=os.getuid() if owner is None else owner, token=token, hosts=hosts, instance=instance)
+    context = Context(
+        drive,
+        owner=os.getuid() if owner is None else owner,
+        token=token,
+        hosts=hosts,
+        instance=instance,
+        gate=gate,
+        stored=stored,
+    )
     return Server(context, parsed, socket_mode)

@@ -5,13 +5,13 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
 
 from graphfs.api import Drive
 from graphfs.errors import Unavailable
-from graphfs.model import Caller
+from graphfs.model import Caller, Scope, Token
 
 T = TypeVar("T")
 
@@ -23,19 +23,46 @@ CLIENT_PATIENCE = 60.0
 """Seconds a client may be silent in the middle of a body that it sends or takes."""
 
 
+Stored = Callable[[bytes], tuple[str, int]]
+"""Where a blob is, found whole: a path below a folder that a proxy sees too, and its size. NotFound, Corrupt."""
+
+
+class Gate(Protocol):
+    """Whom a token lets in, by the SHA-256 (hex) of its secret. None: nobody."""
+
+    def known(self, digest: str) -> Token | None:
+        """As far as one knows without waiting."""
+        ...
+
+    def admit(self, digest: str) -> Token | None:
+        """For sure; may wait."""
+        ...
+
+
 class Context:
     """The composition that handlers work with."""
 
     def __init__(
-        self, drive: Drive, *, owner: int, token: str = "", hosts: frozenset[str] = frozenset(), instance: str = ""
+        self,
+        drive: Drive,
+        *,
+        owner: int,
+        token: str = "",
+        hosts: frozenset[str] = frozenset(),
+        instance: str = "",
+        gate: Gate | None = None,
+        stored: Stored | None = None,
     ) -> None:
         """`owner`: uid of who owns the drive. `token`: what a TCP client must show; empty refuses them all. `hosts`:
         names under which the server is reached beside those of the loopback. `instance`: whose numbers the events
-        bear; empty: this process's alone."""
+        bear; empty: this process's alone. `gate`: whom further tokens let in. `stored`: where a proxy before this
+        server finds blobs."""
         self.drive = drive
         self.owner = owner
         self.token = token
         self.hosts = hosts
+        self.gate = gate
+        self.stored = stored
         self.instance = instance or secrets.token_hex(8)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
         self.waiting = 0
@@ -55,6 +82,12 @@ class Context:
         finally:
             self.waiting -= 1
 
+    async def admitted(self, digest: str) -> Token | None:
+        """The token whose secret has this SHA-256 (hex), if it lets somebody in now."""
+        if self.gate is None:
+            return None
+        return self.gate.known(digest) or await self.run(self.gate.admit, digest)
+
     def owns(self, caller: Caller) -> bool:
         """Whether the caller may do everything: root, or the drive's owner."""
         return caller.uid in {0, self.owner}
@@ -66,4 +99,6 @@ class Context:
 
 CONTEXT: web.AppKey[Context] = web.AppKey("context", Context)
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
-"""Where the authentication leaves who asks."""
+SCOPES: web.RequestKey[frozenset[Scope]] = web.RequestKey("scopes", frozenset)
+SHOWN: web.RequestKey[str] = web.RequestKey("shown", str)
+"""Where the authentication leaves who asks, what they may do, and the digest of the token that said so."""

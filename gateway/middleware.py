@@ -4,6 +4,7 @@ It knows nothing of what is asked. Nobody gets past it unknown: over a unix sock
 TCP a bearer token does.
 """
 
+import hashlib
 import hmac
 import logging
 import os
@@ -16,9 +17,9 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from gateway.context import CALLER, Context
+from gateway.context import CALLER, SCOPES, SHOWN, Context
 from graphfs import errors, wire
-from graphfs.model import Caller
+from graphfs.model import Caller, Scope
 
 _log = logging.getLogger(__name__)
 _SO_PEERGROUPS = 59
@@ -79,6 +80,8 @@ class Peer(NamedTuple):
     caller: Caller
     trusted: bool
     """Whether it may ask for others."""
+    scopes: frozenset[Scope] = frozenset(Scope)
+    shown: str = ""
 
 
 class Authentication:
@@ -95,20 +98,21 @@ class Authentication:
         @web.middleware
         async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
             if request.path not in OPEN:
-                request[CALLER] = self._caller(request)
+                peer = await self._peer(request)
+                request[SCOPES], request[SHOWN] = peer.scopes, peer.shown
+                request[CALLER] = self._caller(request, peer)
             return await handler(request)
 
         return authenticate
 
-    def _caller(self, request: web.Request) -> Caller:
-        peer = self._peer(request)
+    def _caller(self, request: web.Request, peer: Peer) -> Caller:
         header = request.headers.get(wire.CALLER_HEADER)
         if header is None:
             return peer.caller
         asked = wire.caller_of(header)
         return asked if peer.trusted else _narrowed(peer.caller, asked)
 
-    def _peer(self, request: web.Request) -> Peer:
+    async def _peer(self, request: web.Request) -> Peer:
         transport = request.transport
         if transport is None:
             raise errors.Unauthenticated("the connection is gone")
@@ -118,21 +122,30 @@ class Authentication:
             self._check_host(request)
         authorization = request.headers.get("Authorization")
         if authorization is not None or not local:
-            return self._bearer(authorization or "")
+            return await self._bearer(authorization or "")
         peer = self._peers.get(transport)
         if peer is None:
             peer = self._peers[transport] = _unix_peer(connection, self._context)
         return peer
 
-    def _bearer(self, authorization: str) -> Peer:
+    async def _bearer(self, authorization: str) -> Peer:
+        context = self._context
         kind, _, token = authorization.partition(" ")
-        known = self._context.token
         shown = token.strip().encode("utf-8", "surrogateescape")
-        if kind.lower() != "bearer" or not known or not hmac.compare_digest(shown, known.encode()):
-            raise errors.Unauthenticated("a valid bearer token is needed; it is in run/token of the state directory")
-        owner = self._context.owner
-        gid = os.getgid() if owner == os.getuid() else owner
-        return Peer(Caller(owner, gid), trusted=True)
+        if kind.lower() == "bearer" and shown:
+            if context.token and hmac.compare_digest(shown, context.token.encode()):
+                owner = context.owner
+                return Peer(Caller(owner, os.getgid() if owner == os.getuid() else owner), trusted=True)
+            digest = hashlib.sha256(shown).hexdigest()
+            found = await context.admitted(digest)
+            if found is not None:
+                caller = Caller(found.uid, found.gid, actor=f"token:{found.name}")
+                scopes = frozenset(Scope) if Scope.ADMIN in found.scopes else frozenset(found.scopes)
+                return Peer(caller, context.owns(caller), scopes, digest)
+        raise errors.Unauthenticated(
+            "a valid bearer token is needed: `graphfs token create` makes one; the first is in run/token of the state "
+            "directory"
+        )
 
     def _check_host(self, request: web.Request) -> None:
         """A page of a stranger's site whose name was made to lead to the loopback (DNS rebinding) still sends the
@@ -141,6 +154,17 @@ class Authentication:
         name = host[: host.rindex("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
         if name.lower() not in self._hosts:
             raise errors.Unauthenticated("this server is not known under that host name")
+
+
+def permit(scope: Scope, handler: Handler) -> Handler:
+    """The handler for those who have this scope. AccessDenied."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if scope not in request[SCOPES]:
+            raise errors.AccessDenied(f"this token may not do that: it lacks the scope `{scope}`")
+        return await handler(request)
+
+    return handle
 
 
 def _unix_peer(connection: socket.socket, context: Context) -> Peer:

@@ -23,6 +23,7 @@ from graphfs.model import (
     Entry,
     Event,
     Facet,
+    Issued,
     Job,
     JobRecord,
     JobState,
@@ -34,9 +35,11 @@ from graphfs.model import (
     Patch,
     Problem,
     Replace,
+    Scope,
     Space,
     Status,
     Tag,
+    Token,
     Trashed,
     View,
     ViewEntry,
@@ -396,7 +399,26 @@ class Care(Protocol):
         ...
 
 
-class Drive(Tree, Xattrs, Content, Views, Tags, Trash, Jobs, Events, Care, Protocol):
+class Access(Protocol):
+    """Who may come over a network."""
+
+    def tokens(self, caller: Caller) -> list[Token]:
+        """Every token, by name; those that are over too."""
+        ...
+
+    def create_token(
+        self, caller: Caller, name: str, scopes: Sequence[Scope], *, uid: int = -1, gid: int = -1, expires: int = 0
+    ) -> Issued:
+        """A token for this user (-1: the caller), good until `expires` (0: for ever). AlreadyExists; InvalidArgument
+        for a name that is not 1 to 64 letters, digits, `-`, `_` or `.`, for no scope, for a time that is past."""
+        ...
+
+    def revoke_token(self, caller: Caller, name: str) -> None:
+        """It lets nobody in any more, on this server from now on, on others a fraction of a second later. NotFound."""
+        ...
+
+
+class Drive(Tree, Xattrs, Content, Views, Tags, Trash, Jobs, Events, Care, Access, Protocol):
     """All of it."""
 
     def close(self) -> None:

@@ -138,6 +138,9 @@ class Server(Section, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: Port | None = None
     drain_seconds: Seconds = 10.0
+    token: Secret | None = None
+    token_file: str | None = None
+    accel: bool = False
 
 
 class Network(Section, frozen=True, kw_only=True):

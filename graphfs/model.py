@@ -30,6 +30,38 @@ class Caller(Struct, frozen=True):
     """What this one change is known by when it is asked again; empty: it never is. See `graphfs.api`."""
 
 
+class Scope(StrEnum):
+    """A kind of right. What each operation needs is in `graphfs.wire.table`."""
+
+    READ = "read"
+    WRITE = "write"
+    TAG = "tag"
+    ADMIN = "admin"
+    """Includes the others."""
+
+
+class Token(Struct, frozen=True):
+    """Who may come over a network, as whom, and to do what. Its secret is known to its holder alone."""
+
+    name: str
+    scopes: tuple[Scope, ...]
+    uid: int
+    """Whoever shows it acts as this user."""
+    gid: int
+    created: int
+    expires: int
+    """From then on it lets nobody in; 0: never."""
+    by: str
+    """Who made it."""
+
+
+class Issued(Struct, frozen=True):
+    """A new token with its secret, which is told once and kept nowhere."""
+
+    token: Token
+    secret: str
+
+
 class Node(Struct, frozen=True, gc=False):
     """What a name leads to (an inode). One node has one id for all its names."""
 

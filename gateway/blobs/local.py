@@ -159,6 +159,19 @@ class LocalBlobs:
                 if opened.users < 0:
                     os.close(opened.descriptor)
 
+    def stored(self, digest: bytes) -> tuple[str, int]:
+        """The blob's file below the folder, and its size, after it was found whole. NotFound, Corrupt."""
+        opened = self._acquire(digest)
+        try:
+            size = os.fstat(opened.descriptor).st_size
+        finally:
+            with self._lock:
+                opened.users -= 1
+                if opened.users < 0:
+                    os.close(opened.descriptor)
+        name = digest.hex()
+        return f"{name[:2]}/{name[2:]}", size
+
     def _acquire(self, digest: bytes) -> _Open:
         with self._lock:
             opened = self._open.get(digest)

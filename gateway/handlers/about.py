@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from gateway import openapi
-from gateway.context import Context
+from gateway.context import CALLER, Context
 from graphfs import __version__, wire
-from graphfs.errors import Unavailable
+from graphfs.errors import AccessDenied, Unavailable
 from graphfs.model import FILES_ROOT, Caller
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -44,6 +44,18 @@ def ready_handler(context: Context) -> Handler:
             raise Unavailable("the server is about to stop")
         await context.run(context.drive.node, Caller(uid=0, gid=0), FILES_ROOT)
         return web.Response(body=wire.encode({"status": "ready"}), content_type="application/json")
+
+    return handle
+
+
+def owner_handler(context: Context) -> Handler:
+    """Whether whoever asks may read any blob: what a proxy asks before it gives one out of its cache. 204, or
+    AccessDenied."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if not context.owns(request[CALLER]):
+            raise AccessDenied("only the drive's owner may do this")
+        return web.Response(status=204)
 
     return handle
 

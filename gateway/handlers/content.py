@@ -15,8 +15,8 @@ from typing import NamedTuple
 from aiohttp import web
 
 from gateway.context import CALLER, CLIENT_PATIENCE, Context
-from gateway.handlers import permissions
-from gateway.handlers.operations import next_part, path_fields
+from gateway.handlers import accel, permissions
+from gateway.handlers.operations import handler_of, next_part, path_fields
 from graphfs import wire
 from graphfs.api import Drive
 from graphfs.errors import AlreadyExists, Conflict, DriveError, InvalidArgument, IsAFolder, NotFound
@@ -108,6 +108,9 @@ async def send(context: Context, request: web.Request, node: Node, layout: Layou
         _, body = wire.reply_of(error)
         headers |= {"Content-Range": f"bytes */{layout.size}", "Content-Type": "application/json"}
         return web.Response(status=416, body=body, headers=headers)
+    place = await accel.file_behind(context, request, layout) if fresh else ""
+    if place:
+        return web.Response(headers=headers | {accel.REDIRECT_HEADER: place})
     response = web.StreamResponse(status=206 if wanted else 200, headers=headers)
     if wanted:
         response.headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{layout.size}"
@@ -177,6 +180,22 @@ def read_handler(context: Context, operation: wire.Operation) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         values = wire.arguments(operation, in_path(request), request.rel_url.raw_query_string, b"")
         return await send(context, request, *await context.run(find, request[CALLER], values["path"]))
+
+    return handle
+
+
+def blob_handler(context: Context, operation: wire.Operation) -> Handler:
+    """GET of a blob: by the proxy itself where it can, else as any other operation."""
+    in_path, plain = path_fields(operation), handler_of(operation, context)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if accel.LOCATION_HEADER in request.headers and context.owns(request[CALLER]):
+            values = wire.arguments(operation, in_path(request), request.rel_url.raw_query_string, b"")
+            place = await accel.file_of(context, request, values["digest"], values["start"], values["length"])
+            if place:
+                headers = {accel.REDIRECT_HEADER: place, "Content-Type": "application/octet-stream"}
+                return web.Response(headers=headers | {"Cache-Control": "no-store"})
+        return await plain(request)
 
     return handle
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.context import CALLER, CLIENT_PATIENCE, CONTEXT, Context
+from gateway.context import CALLER, CLIENT_PATIENCE, CONTEXT, SHOWN, Context
 from gateway.handlers import permissions
 from graphfs import wire
 from graphfs.errors import InvalidArgument, Unavailable
@@ -117,6 +117,8 @@ def stream_handler(context: Context, operation: wire.Operation) -> Handler:
         waiters = request.app[WAITERS]
         while not waiters.closed:
             found = await waiters.after(after, _STREAM_PULSE)
+            if request[SHOWN] and await context.admitted(request[SHOWN]) is None:
+                break  # the token was revoked meanwhile
             text = b"".join(b"id: %d\ndata: %s\n\n" % (event.seq, wire.encode(event)) for event in found)
             async with asyncio.timeout(CLIENT_PATIENCE):
                 await response.write(text or b": still here\n\n")

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from gateway.blobs.base import Blobs
 from gateway.service.events import Publisher
+from gateway.service.gate import Gate
 from gateway.service.index import Index
 from gateway.service.repeats import kept_key
 from gateway.store.base import (
@@ -26,6 +27,7 @@ from gateway.store.base import (
     PathsStep,
     Step,
     Store,
+    TokensStep,
     Told,
     Transaction,
 )
@@ -143,6 +145,7 @@ class Core:
         self.clock = clock
         self.publisher = Publisher()
         self.index = Index(store)
+        self.gate = Gate(store, clock)
         self._turn = threading.RLock()
         # Not the turn of the changes: opening a file waits for nobody.
         self._holding = threading.Lock()
@@ -180,6 +183,8 @@ class Core:
             self.index.apply(notes.steps)
             if any(isinstance(step, PathsStep) for step in notes.steps):
                 self._folder_paths.clear()
+            if any(isinstance(step, TokensStep) for step in notes.steps):
+                self.gate.forget()
         for offset, event in enumerate(notes.events):
             number = first + offset if first else 0
             self.publisher.publish(EventKind(event.kind), event.node, event.name, event.origin, number=number)
@@ -187,6 +192,7 @@ class Core:
     def read_anew(self, number: int = 0) -> None:
         """What is kept in memory is wrong: it is read anew, and everybody is told to."""
         self.index.load()
+        self.gate.forget()
         self._folder_paths.clear()
         self.publisher.publish(EventKind.RESET, number=number)
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from gateway.blobs.base import Blobs
 from gateway.blobs.engine import open_blobs
+from gateway.blobs.local import LocalBlobs
 from gateway.service import repeats
+from gateway.service.access import AccessPart
 from gateway.service.care import CarePart, Sweeper
 from gateway.service.content import ContentPart, SpacePart
 from gateway.service.core import Settings, again
@@ -28,7 +30,7 @@ _FLUSH_EVERY = 5.0
 _RESERVE = 16 << 20
 
 
-class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart):
+class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart, AccessPart):
     """Implements `graphfs.api.Drive` in process."""
 
     def __init__(
@@ -92,6 +94,11 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart):
 
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         return self.publisher.subscribe(listener)
+
+    @property
+    def stored(self) -> Callable[[bytes], tuple[str, int]] | None:
+        """Tells where a blob's file is below the blobs' folder, and its size. None: these blobs are not files."""
+        return self.blobs.stored if isinstance(self.blobs, LocalBlobs) else None
 
     def close(self) -> None:
         if self._closed:

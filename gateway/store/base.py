@@ -90,6 +90,19 @@ class TrashRow(Struct, frozen=True):
     why: str
 
 
+class TokenRow(Struct, frozen=True):
+    """A token as stored: its secret only as a SHA-256, the scopes joined by commas."""
+
+    name: str
+    digest: str
+    scopes: str
+    uid: int
+    gid: int
+    created: int
+    expires: int
+    by: str
+
+
 class DueJob(Struct, frozen=True):
     """A job that can be leased now."""
 
@@ -137,7 +150,11 @@ class PathsStep(Struct, frozen=True, tag="paths"):
     """A folder has another path."""
 
 
-Step = LiveStep | EdgeStep | TagStep | MembersStep | VocabularyStep | PathsStep
+class TokensStep(Struct, frozen=True, tag="tokens"):
+    """A token was made or revoked: read them anew."""
+
+
+Step = LiveStep | EdgeStep | TagStep | MembersStep | VocabularyStep | PathsStep | TokensStep
 
 
 class Told(Struct, frozen=True):
@@ -206,6 +223,7 @@ class Reader(Protocol):
     def job(self, file: int) -> JobRecord | None: ...
     def lease_of(self, file: int) -> tuple[str, int]: ...
     def jobs(self, state: str, limit: int) -> list[JobRecord]: ...
+    def tokens(self) -> list[TokenRow]: ...
     def done(self, key: str) -> bool:
         """Whether a committed transaction (or this one) was marked with this key."""
         ...
@@ -316,6 +334,11 @@ class Transaction(Reader, Protocol):
         error: str,
     ) -> None: ...
     def save_answer(self, content: str, model: str, prompt: str, texts: str) -> None: ...
+    def add_token(self, row: TokenRow) -> None:
+        """Whoever calls has read that the name is free."""
+        ...
+
+    def delete_token(self, name: str) -> None: ...
     def mark_done(self, key: str, now: int) -> None:
         """Marks this transaction. Of two with one key only one commits: Conflict."""
         ...

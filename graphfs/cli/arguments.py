@@ -86,7 +86,7 @@ def make_parser() -> Parser:
     parser = Parser(prog=PROGRAM, description="Works on a GraphFS drive.", epilog=EPILOG, parents=[common])
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = Commands(parser, common)
-    for part in (_browsing, _tagging, _vocabulary, _history, _condition, _copies, _care, _mounts):
+    for part in (_browsing, _tagging, _vocabulary, _history, _condition, _copies, _care, _access, _mounts):
         part(commands)
     return parser
 
@@ -363,6 +363,27 @@ def _care(commands: Commands) -> None:
     _of_drive(one)
     one = commands.add("gc", "care:gc", "free what nothing uses and what the trash kept long enough")
     _of_drive(one)
+
+
+def _access(commands: Commands) -> None:
+    one = commands.add(
+        "token",
+        "access:token",
+        "make, list and revoke the tokens of a server",
+        "`create` prints the secret once; it is kept nowhere. Whoever shows it acts as its owner, in the scopes given.",
+        examples=(
+            "graphfs token create laptop --scope read,write --days 90",
+            "graphfs token create tagger-1 --scope read,tag",
+            "graphfs token revoke laptop",
+        ),
+    )
+    one.add_argument("action", choices=("create", "list", "revoke"))
+    one.add_argument("name", nargs="?", metavar="NAME")
+    one.add_argument(
+        "--scope", action="append", default=[], metavar="SCOPE[,SCOPE]", help="read (default), write, tag, admin (all)"
+    )
+    one.add_argument("--days", type=_count, default=0, metavar="N", help="good for so many days (default: for ever)")
+    one.add_argument("--owner", metavar="USER[:GROUP]", help="who its holder acts as: names or numbers (default: you)")
 
 
 def _mounts(commands: Commands) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from graphfs import wire
-from graphfs.api import Care, Content, Jobs, Tags, Trash, Tree, Views, Xattrs
+from graphfs.api import Access, Care, Content, Jobs, Tags, Trash, Tree, Views, Xattrs
 from graphfs.client.asker import Asker
 from graphfs.client.events import Follower
 from graphfs.client.outage import Outage
@@ -140,6 +140,10 @@ class HttpDrive:
     status = _over_http(Care.status)
     fsck = _over_http(Care.fsck)
     gc = _over_http(Care.gc)
+
+    tokens = _over_http(Access.tokens)
+    create_token = _over_http(Access.create_token)
+    revoke_token = _over_http(Access.revoke_token)
 
     def put_blob(self, digest: bytes, source: Path | bytes, *, durable: bool) -> None:
         """See `graphfs.api.Content.put_blob`."""

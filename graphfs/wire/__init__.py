@@ -43,7 +43,6 @@ from graphfs.wire.table import (
     Operation,
     Parameter,
     Resources,
-    Scope,
 )
 
 __all__ = [
@@ -64,7 +63,6 @@ __all__ = [
     "Parameter",
     "Request",
     "Resources",
-    "Scope",
     "answer",
     "arguments",
     "caller_of",

@@ -5,14 +5,13 @@ import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, get_type_hints
 
 import msgspec
 from msgspec import Struct
 
-from graphfs.api import Care, Content, Drive, Events, Jobs, Tags, Trash, Tree, Views, Xattrs
-from graphfs.model import Caller, Node
+from graphfs.api import Access, Care, Content, Drive, Events, Jobs, Tags, Trash, Tree, Views, Xattrs
+from graphfs.model import Caller, Node, Scope
 from graphfs.wire.forms import CROSSINGS, Crossing, Limits
 
 PREFIX = "/v1"
@@ -29,15 +28,6 @@ LONG_PATIENCE = 3600.0
 """Seconds for a call whose work grows with the drive."""
 MAX_BODY = 64 * 2**20
 """The longest JSON body that a server reads."""
-
-
-class Scope(StrEnum):
-    """What kind of right an operation needs."""
-
-    READ = "read"
-    WRITE = "write"
-    TAG = "tag"
-    ADMIN = "admin"
 
 
 class Parameter(NamedTuple):
@@ -199,19 +189,19 @@ OPERATIONS: dict[str, Operation] = {
         _row(Tree.lookup, "GET", "/nodes/{folder}/lookup", _R, inline=True),
         _row(Tree.children, "GET", "/nodes/{folder}/children", _R),
         _row(Tree.create, "POST", "/nodes/{folder}/children", _W, keyed=True),
-        _row(Tree.settle, "POST", "/settle", _W, idempotent=True),
+        _row(Tree.settle, "POST", "/settle", _R, idempotent=True),
         _row(Tree.link, "POST", "/nodes/{node}/link", _W, keyed=True),
         _row(Tree.unlink, "POST", "/nodes/{folder}/unlink", _W, keyed=True),
         _row(Tree.rmdir, "POST", "/nodes/{folder}/rmdir", _W, keyed=True),
         _row(Tree.rename, "POST", "/nodes/{folder}/rename", _W, keyed=True),
         _row(Tree.set_attributes, "PATCH", "/nodes/{node}", _W, idempotent=True),
         _row(Tree.readlink, "GET", "/nodes/{node}/target", _R, inline=True),
-        _row(Tree.accessed, "POST", "/accessed", _A, idempotent=True),
+        _row(Tree.accessed, "POST", "/accessed", _R, idempotent=True),
         _row(Tree.path, "GET", "/nodes/{node}/path", _R, inline=True),
         _row(Tree.file, "GET", "/by-id/{file}", _R, inline=True),
         _row(Tree.space, "GET", "/space", _R, inline=True),
-        _row(Tree.hold, "POST", "/nodes/{node}/hold", _A, inline=True),
-        _row(Tree.release, "POST", "/nodes/{node}/release", _A),
+        _row(Tree.hold, "POST", "/nodes/{node}/hold", _R, inline=True),
+        _row(Tree.release, "POST", "/nodes/{node}/release", _R),
         # extended attributes
         _row(Xattrs.xattrs, "GET", "/nodes/{node}/xattrs", _R, inline=True),
         _row(Xattrs.xattr, "GET", "/nodes/{node}/xattrs/{name}", _R, inline=True),
@@ -219,10 +209,10 @@ OPERATIONS: dict[str, Operation] = {
         _row(Xattrs.remove_xattr, "DELETE", "/nodes/{node}/xattrs/{name}", _W, keyed=True),
         # content
         _row(Content.layout, "GET", "/nodes/{node}/layout", _R, inline=True),
-        _row(Content.read_blob, "GET", "/blobs/{digest}", _A),
-        _row(Content.put_blob, "PUT", "/blobs/{digest}", _A, body="source", idempotent=True),
+        _row(Content.read_blob, "GET", "/blobs/{digest}", _R),
+        _row(Content.put_blob, "PUT", "/blobs/{digest}", _W, body="source", idempotent=True),
         _row(Content.commit, "POST", "/nodes/{node}/commit", _W, seconds=60.0, keyed=True),
-        _row(Content.sync, "POST", "/sync", _W, idempotent=True, seconds=60.0),
+        _row(Content.sync, "POST", "/sync", _R, idempotent=True, seconds=60.0),
         _row(Resources.limits, "GET", "/limits", _R, inline=True),
         # paths, for people and their scripts
         _row(Resources.resolve, "GET", "/resolve", _R),
@@ -252,16 +242,16 @@ OPERATIONS: dict[str, Operation] = {
         # the trash
         _row(Trash.trash, "GET", "/trash", _R),
         _row(Trash.restore, "POST", "/trash/restore", _W, keyed=True),
-        _row(Trash.recover, "POST", "/trash/recover", _A, keyed=True),
+        _row(Trash.recover, "POST", "/trash/recover", _W, keyed=True),
         _row(Trash.purge, "POST", "/trash/purge", _A, idempotent=True, seconds=LONG_PATIENCE),
         # the queue
-        _row(Jobs.lease, "POST", "/jobs/lease", _A),
-        _row(Jobs.heartbeat, "POST", "/jobs/heartbeat", _A, idempotent=True),
-        _row(Jobs.finish, "POST", "/jobs/finish", _A),
+        _row(Jobs.lease, "POST", "/jobs/lease", _T),
+        _row(Jobs.heartbeat, "POST", "/jobs/heartbeat", _T, idempotent=True),
+        _row(Jobs.finish, "POST", "/jobs/finish", _T),
         _row(Jobs.job, "GET", "/by-id/{file}/job", _R, inline=True),
         _row(Jobs.retry, "POST", "/jobs/retry", _T, idempotent=True),
-        _row(Jobs.remembered, "GET", "/answers", _A, inline=True),
-        _row(Jobs.remember, "PUT", "/answers", _A, idempotent=True),
+        _row(Jobs.remembered, "GET", "/answers", _T, inline=True),
+        _row(Jobs.remember, "PUT", "/answers", _T, idempotent=True),
         # what changed
         _row(Events.events, "GET", "/events", _R),
         _row(Resources.event_stream, "GET", "/events/stream", _R),
@@ -269,6 +259,10 @@ OPERATIONS: dict[str, Operation] = {
         _row(Care.status, "GET", "/status", _R),
         _row(Care.fsck, "POST", "/fsck", _A, idempotent=True, seconds=LONG_PATIENCE),
         _row(Care.gc, "POST", "/gc", _A, idempotent=True, seconds=LONG_PATIENCE),
+        # who may come
+        _row(Access.tokens, "GET", "/tokens", _A),
+        _row(Access.create_token, "POST", "/tokens", _A),
+        _row(Access.revoke_token, "DELETE", "/tokens/{name}", _A),
     )
 }
 """Every operation by its name. The order is that of the documentation and of the routes."""

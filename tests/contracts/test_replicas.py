@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from gateway.service import open_service
 from gateway.service.service import Service
 from graphfs.config import Store
 from graphfs.errors import AlreadyExists, Conflict, NotFound
-from graphfs.model import FILES_ROOT, Event, Patch
+from graphfs.model import FILES_ROOT, Event, Patch, Scope
 from tests.contracts.conftest import CONFIG
 from tests.contracts.ground import OWNER
 from tests.neo4j import Graph
@@ -134,6 +135,33 @@ def test_writers_share_commits(two: tuple[Service, Service], graph: Graph) -> No
     assert isinstance(before, int)
     assert isinstance(after, int)
     assert after - before <= 100
+
+
+def test_a_token_of_one_is_known_to_the_other_and_revoked_for_both(two: tuple[Service, Service]) -> None:
+    one, other = two
+    made = one.create_token(OWNER, "laptop", [Scope.READ])
+    digest = sha256(made.secret.encode()).hexdigest()
+    assert other.gate.admit(digest) == made.token
+    assert other.gate.known(digest) == made.token
+    other.revoke_token(OWNER, "laptop")
+    assert other.gate.known(digest) is None
+    deadline = time.monotonic() + 2
+    while one.gate.known(digest) is not None:
+        assert time.monotonic() < deadline
+    assert one.gate.admit(digest) is None
+
+
+def test_a_token_s_name_is_taken_once_by_whomever(two: tuple[Service, Service]) -> None:
+    made: list[str] = []
+
+    def make(service: Service) -> None:
+        with suppress(AlreadyExists):
+            made.append(service.create_token(OWNER, "same", [Scope.READ]).secret)
+
+    at_once(*(lambda n=n: make(two[n % 2]) for n in range(6)))
+    assert len(made) == 1
+    digest = sha256(made[0].encode()).hexdigest()
+    assert [service.gate.admit(digest) is not None for service in two] == [True, True]
 
 
 def test_what_is_held_by_one_is_left_alone_by_the_other(two: tuple[Service, Service]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.store.base import AliasRow, BatchRow, ChangeRow, DueJob, EdgeRow, Overtaken, TagRow, TrashRow
+from gateway.store.base import AliasRow, BatchRow, ChangeRow, DueJob, EdgeRow, Overtaken, TagRow, TokenRow, TrashRow
 from gateway.store.neo4j.pending import Pending
 from gateway.store.neo4j.reader import JobRow, answer_key, record_of
 from gateway.store.neo4j.writes import Key, key, text_key
@@ -242,6 +242,22 @@ class PendingGraph(Pending):
     def save_answer(self, content: str, model: str, prompt: str, texts: str) -> None:
         self.shared.add(key(Key.BLOB))
         self.out.answers[answer_key(content, model, prompt)] = texts
+
+    # -- tokens and keys
+
+    def tokens(self) -> list[TokenRow]:
+        self.reads.add(key(Key.TOKENS))
+        rows: dict[str, TokenRow | None] = {row.name: row for row in self._read.tokens()}
+        rows.update(self.out.tokens)
+        return [row for row in rows.values() if row is not None]
+
+    def add_token(self, row: TokenRow) -> None:
+        self.writes.add(key(Key.TOKENS))
+        self.out.tokens[row.name] = row
+
+    def delete_token(self, name: str) -> None:
+        self.writes.add(key(Key.TOKENS))
+        self.out.tokens[name] = None
 
     def done(self, key_: str) -> bool:
         # Nearly always it is not: the commit looks, and a second try asks here.

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gateway.store.base import AliasRow, BatchRow, ChangeRow, EdgeRow, Name, TagRow, TrashRow
+from gateway.store.base import AliasRow, BatchRow, ChangeRow, EdgeRow, Name, TagRow, TokenRow, TrashRow
 from gateway.store.neo4j.connection import Connection
 from gateway.store.neo4j.texts import plain, stored
 from graphfs.model import Entry, Extent, JobRecord, JobState, Layout, Node
@@ -18,6 +18,7 @@ _NODE = (
 )
 _WIDTH = 14
 _EDGE = "h.file, h.tag, h.state, h.source, h.model, h.prompt, h.confidence, h.evidence, h.at, h.actor"
+_ACCESS = "t.name, t.digest, t.scopes, t.uid, t.gid, t.created, t.expires, t.by"
 _BATCH = "b.id, b.at, b.last, b.uid, b.pid, b.actor, b.why, b.changes, b.undone"
 _TRASH = "t.node, t.path, t.at, t.uid, t.actor, t.why"
 _MANY = 1 << 62
@@ -332,6 +333,9 @@ class Neo4jReader:
     def answer(self, content: str, model: str, prompt: str) -> str | None:
         rows = self.query("MATCH (a:Answer {key: $key}) RETURN a.texts", key=answer_key(content, model, prompt))
         return str(rows[0][0]) if rows else None
+
+    def tokens(self) -> list[TokenRow]:
+        return [TokenRow(*row) for row in self.query(f"MATCH (t:Token) RETURN {_ACCESS} ORDER BY t.name")]
 
     def done(self, key: str) -> bool:
         return bool(self.query("MATCH (d:Done {key: $key}) RETURN 1", key=key))

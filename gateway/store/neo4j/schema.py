@@ -43,7 +43,9 @@ _FIRST: tuple[str, ...] = (
     "CALL db.awaitIndexes(300)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_TOKENS: tuple[str, ...] = ("CREATE CONSTRAINT token_name IF NOT EXISTS FOR (n:Token) REQUIRE n.name IS UNIQUE",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _TOKENS)
 SCHEMA = len(MIGRATIONS)
 
 _DRIVE = "CREATE CONSTRAINT drive_id IF NOT EXISTS FOR (n:Drive) REQUIRE n.id IS UNIQUE"

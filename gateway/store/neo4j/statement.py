@@ -98,6 +98,9 @@ CALL (d, fine) { UNWIND CASE WHEN fine THEN $done ELSE [] END AS r CREATE (:Done
     "answers": """
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $answers ELSE [] END AS r
   MERGE (a:Answer {key: r[0]}) SET a.texts = r[1] }""",
+    "tokens": """
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $tokens_gone ELSE [] END AS r MATCH (t:Token {name: r}) DELETE t }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $tokens ELSE [] END AS r MERGE (t:Token {name: r.name}) SET t = r }""",
 }
 
 _LOG = """
@@ -111,7 +114,8 @@ _MOST_KEYS = 20_000
 
 FIRST = _CHECK + _PARTS["nodes"] + _PARTS["content"] + _PARTS["done"] + _LOG
 """What nearly every commit is, whole. One text, so that Neo4j plans it once."""
-_REST = {name: "WITH true AS fine, 0 AS d" + _PARTS[name] for name in ("swaps", "xattrs", "tags", "trash", "answers")}
+_OTHERS = ("swaps", "xattrs", "tags", "trash", "answers", "tokens")
+_REST = {name: "WITH true AS fine, 0 AS d" + _PARTS[name] for name in _OTHERS}
 
 
 def statements(values: dict[str, Any]) -> list[str]:
@@ -129,6 +133,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     ),
     "trash": ("trash_gone", "trash", "jobs_gone", "deleted"),
     "answers": ("answers",),
+    "tokens": ("tokens_gone", "tokens"),
     "done": ("done", "forgotten"),
 }  # fmt: skip
 ALL = tuple(name for names in _NAMES.values() for name in names)
@@ -215,6 +220,7 @@ def _content(values: dict[str, Any], out: Writes) -> None:
 def _graph(values: dict[str, Any], out: Writes) -> None:
     _sort(values, "edges", out.edges.items())
     _sort(values, "aliases", out.aliases.items())
+    _sort(values, "tokens", out.tokens.items())
     for tag, row in out.tags.items():
         if row is None:
             values["tags_gone"].append(tag)

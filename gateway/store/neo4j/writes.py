@@ -4,7 +4,7 @@ import hashlib
 from enum import IntEnum
 from typing import Any
 
-from gateway.store.base import AliasRow, BatchRow, ChangeRow, EdgeRow, TagRow, TrashRow
+from gateway.store.base import AliasRow, BatchRow, ChangeRow, EdgeRow, TagRow, TokenRow, TrashRow
 from gateway.store.neo4j.reader import JobRow
 from graphfs.model import Extent
 
@@ -27,6 +27,7 @@ class Key(IntEnum):
     BATCH = 12
     TRASH = 13
     BLOB = 14
+    TOKENS = 15
 
 
 def key(kind: Key, number: int = 0) -> int:
@@ -65,5 +66,6 @@ class Writes:
         self.trash: dict[int, TrashRow | None] = {}
         self.jobs: dict[int, JobRow | None] = {}
         self.answers: dict[str, str] = {}
+        self.tokens: dict[str, TokenRow | None] = {}
         self.done: dict[str, int] = {}
         self.forgotten: list[int] = []

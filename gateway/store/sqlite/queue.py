@@ -1,10 +1,12 @@
-"""Jobs and remembered answers in SQLite."""
+"""Jobs, remembered answers and tokens in SQLite."""
 
 import os
 import sqlite3
 from typing import Any
 
-from gateway.store.base import DueJob
+from msgspec.structs import astuple
+
+from gateway.store.base import DueJob, TokenRow
 from graphfs.model import JobRecord, JobState
 
 # The node that is the file of a job: mostly the one with the same id.
@@ -47,6 +49,9 @@ class QueueReader:
             "SELECT texts FROM answer WHERE content = ? AND model = ? AND prompt = ?", (content, model, prompt)
         )
         return str(rows[0][0]) if rows else None
+
+    def tokens(self) -> list[TokenRow]:
+        return [TokenRow(*row) for row in self.query("SELECT * FROM token ORDER BY name")]
 
     def done(self, key: str) -> bool:
         return bool(self.query("SELECT 1 FROM done WHERE key = ?", (key,)))
@@ -101,6 +106,12 @@ class QueueWriter(QueueReader):
 
     def save_answer(self, content: str, model: str, prompt: str, texts: str) -> None:
         self.db.execute("INSERT OR REPLACE INTO answer VALUES(?, ?, ?, ?)", (content, model, prompt, texts))
+
+    def add_token(self, row: TokenRow) -> None:
+        self.db.execute("INSERT INTO token VALUES(?, ?, ?, ?, ?, ?, ?, ?)", astuple(row))
+
+    def delete_token(self, name: str) -> None:
+        self.db.execute("DELETE FROM token WHERE name = ?", (name,))
 
     def mark_done(self, key: str, now: int) -> None:
         # Transactions take turns, and who marks has asked before: there is none yet.

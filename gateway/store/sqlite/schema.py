@@ -99,7 +99,14 @@ DROP INDEX job_due;
 CREATE INDEX job_by_state ON job(state, file);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _DONE, _QUEUE_ORDER)
+_TOKENS = """
+-- Who may come over a network. `digest`: SHA-256 of the secret, which is kept nowhere; `scopes`: joined by commas.
+CREATE TABLE token(
+  name TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, scopes TEXT NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL,
+  created INTEGER NOT NULL, expires INTEGER NOT NULL, by TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _DONE, _QUEUE_ORDER, _TOKENS)
 SCHEMA = len(MIGRATIONS)
 
 
