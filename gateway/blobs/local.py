@@ -44,14 +44,13 @@ class LocalBlobs:
         self._folder = folder
         self._reserve = reserve
         folder.mkdir(parents=True, exist_ok=True)
-        for first in range(256):
-            (folder / f"{first:02x}").mkdir(exist_ok=True)
         self._lock = threading.Lock()
         self._open: OrderedDict[bytes, _Open] = OrderedDict()
         # What was verified (or written) by this process, with the file's state then: a file that was touched since
         # is verified again.
         self._verified: OrderedDict[bytes, tuple[int, int, int]] = OrderedDict()
         self._unflushed: set[bytes] = set()
+        self._rooted: set[str] = set()  # the sub-folders whose own entries are known to be durable
         self._checked_space = (0.0, 0)
         for stale in folder.glob("*/.new-*"):
             stale.unlink(missing_ok=True)
@@ -70,6 +69,7 @@ class LocalBlobs:
                     self._flush_one(digest)
                 return
             self.room(len(source) if isinstance(source, bytes) else source.stat().st_size)
+            Path(path).parent.mkdir(exist_ok=True)
             if isinstance(source, bytes):
                 if hashlib.sha256(source).digest() != digest:
                     raise InvalidArgument("the bytes are not those of the digest")
@@ -256,12 +256,12 @@ class LocalBlobs:
     def _flush_one(self, digest: bytes) -> None:
         path = self._path(digest)
         try:
-            for name, flags in ((path, os.O_RDONLY), (os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)):
-                descriptor = os.open(name, flags | os.O_CLOEXEC)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+            place = os.path.dirname(path)
+            _sync(path)
+            _sync(place, os.O_DIRECTORY)
+            if place not in self._rooted:  # Whoever made it may not have flushed its entry yet.
+                _sync(str(self._folder), os.O_DIRECTORY)
+                self._rooted.add(place)
         except FileNotFoundError:
             pass  # Swept meanwhile: nothing refers to it.
         except OSError as error:
@@ -271,7 +271,11 @@ class LocalBlobs:
 
     def digests(self) -> Iterator[tuple[bytes, int, int]]:
         for first in range(256):
-            with os.scandir(f"{self._folder}/{first:02x}") as entries:
+            try:
+                entries = os.scandir(f"{self._folder}/{first:02x}")
+            except FileNotFoundError:
+                continue  # No blob has gone there yet.
+            with entries:
                 for entry in entries:
                     if not entry.name.startswith(".") and len(entry.name) == 62:
                         found = entry.stat(follow_symlinks=False)
@@ -291,6 +295,14 @@ class LocalBlobs:
         with self._lock:
             while self._open:
                 self._let_go(self._open.popitem()[1])
+
+
+def _sync(path: str, flags: int = 0) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _hash(descriptor: int) -> bytes:
