@@ -24,6 +24,7 @@ from gateway.service import open_service
 from graphfs.api import Drive
 from graphfs.cache.blobs import BlobCache
 from graphfs.cache.drive import CachedDrive, Waiting, connect_mount
+from graphfs.cache.pins import Pins
 from graphfs.cli.exits import EXITS
 from graphfs.client.connection import describe
 from graphfs.client.drive import SOCKET
@@ -243,6 +244,7 @@ class Mount:
         except DriveError:
             drive.asker.close()
             raise
+        drive.keep(Pins(plan.state))
         self._away = Away(lambda: drive.away, stage=network.offline_writes == "stage")
         return drive
 

@@ -354,6 +354,20 @@ class Event(Struct, frozen=True):
     origin: int = 0
 
 
+class PinState(Struct, frozen=True):
+    """How far something is that a mount keeps on its own machine."""
+
+    path: str
+    files: int
+    blobs: int
+    """Contents, and parts of large ones."""
+    missing: int
+    """Blobs that are still to be fetched."""
+    ready: bool
+    """Whether all of it can be read while the server is away."""
+    error: str = ""
+
+
 class Link(Struct, frozen=True):
     """How a mount stands with its server."""
 
@@ -366,6 +380,8 @@ class Link(Struct, frozen=True):
     waiting_bytes: int
     conflicts: tuple[str, ...] = ()
     """Paths of the last conflict copies that this mount made, the newest last."""
+    pins: tuple[PinState, ...] = ()
+    """What is kept here on purpose."""
 
 
 class Status(Struct, frozen=True):

@@ -8,6 +8,7 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 
 _SCRAP = ".new-"
@@ -31,6 +32,8 @@ class BlobCache:
             if not Path("/proc", pid).exists():
                 scrap.unlink(missing_ok=True)
         self._size = sum([size for _, size, _ in self._files()])
+        self._pinned: frozenset[bytes] = frozenset()
+        self._pinned_size = 0
 
     @property
     def size(self) -> int:
@@ -63,9 +66,20 @@ class BlobCache:
         """Whether it seems to be here."""
         return self._path(digest).exists()
 
+    def keep(self, digests: set[bytes]) -> None:
+        """These are never removed to make room, and do not count against the limit; those that were kept before are
+        ordinary again."""
+        sizes = 0
+        for digest in digests:
+            with suppress(OSError):
+                sizes += self._path(digest).stat().st_size
+        with self._lock:
+            self._pinned, self._pinned_size = frozenset(digests), sizes
+
     def put(self, digest: bytes, data: bytes) -> None:
         """Keeps a blob whose digest was checked. A full disk is no error: it is not kept then."""
-        if len(data) > self._limit or self.has(digest):
+        pinned = digest in self._pinned
+        if (len(data) > self._limit and not pinned) or self.has(digest):
             return
         path = self._path(digest)
         scrap = path.with_name(f"{_SCRAP}{os.getpid()}-{threading.get_ident()}")
@@ -79,19 +93,24 @@ class BlobCache:
         self._remember(digest)
         with self._lock:
             self._size += len(data)
-            if self._size > self._limit:
+            if pinned:
+                self._pinned_size += len(data)
+            elif self._size - self._pinned_size > self._limit:
                 self._make_room()
 
     def _make_room(self) -> None:
         """The longest unused go. Others may have written here: the folder is counted anew. Under the lock."""
-        files = sorted(self._files())
+        pinned = {self._path(digest) for digest in self._pinned}
+        found = list(self._files())
+        files = sorted(one for one in found if one[2] not in pinned)
         size = sum([length for _, length, _ in files])
+        self._pinned_size = sum([length for _, length, _ in found]) - size
         for _, length, path in files:
             if size <= self._limit * _KEPT:
                 break
             path.unlink(missing_ok=True)
             size -= length
-        self._size = size
+        self._size = size + self._pinned_size
         self._verified.clear()  # what is read again is marked as used again
 
     def _files(self) -> list[tuple[int, int, Path]]:

@@ -13,13 +13,15 @@ import msgspec
 
 from graphfs.cache.blobs import BlobCache
 from graphfs.cache.fetching import Fetching
+from graphfs.cache.keeping import Keeping
 from graphfs.cache.memory import Memory
+from graphfs.cache.pins import Pins
 from graphfs.client import HttpDrive
 from graphfs.client.drive import trust_for
 from graphfs.client.outage import Outage
 from graphfs.client.retry import Policy
 from graphfs.errors import NotFound, ReadOnly, Unavailable
-from graphfs.model import Caller, Entry, Event, Layout, Link, Node, Patch, Replace, Status, View
+from graphfs.model import Caller, Entry, Event, Layout, Link, Node, Patch, Replace, Status, View, ViewEntry
 from graphfs.wire.address import Address, parse_address
 
 log = logging.getLogger(__name__)
@@ -73,6 +75,13 @@ class CachedDrive(HttpDrive):
         """What the mount has not sent yet; it says how to ask."""
         self.cache = cache
         self._fetching = Fetching(cache, self._whole)
+        self._keeping: Keeping | None = None
+
+    def keep(self, pins: Pins) -> None:
+        """From now on what is pinned is kept here, and followed."""
+        self._keeping = keeping = Keeping(pins, self, self.cache, self._fetching.bring)
+        self.asker.outage.watch(lambda away: None if away else keeping.back())
+        keeping.start()
 
     @property
     def away(self) -> bool:
@@ -159,7 +168,7 @@ class CachedDrive(HttpDrive):
     xattr = _last_answer(HttpDrive.xattr)
     xattrs = _last_answer(HttpDrive.xattrs)
     view = _last_answer(HttpDrive.view)
-    view_files = _last_answer(HttpDrive.view_files)
+    _asked_files = _last_answer(HttpDrive.view_files)
     view_facets = _last_answer(HttpDrive.view_facets)
     find = _last_answer(HttpDrive.find)
     tags = _last_answer(HttpDrive.tags)
@@ -169,8 +178,15 @@ class CachedDrive(HttpDrive):
 
     def status(self, caller: Caller) -> Status:
         waiting = self.waiting()
-        link = Link(self.asker.outage.seconds, self.cache.size, waiting.files, waiting.unsent, waiting.conflicts)
+        pins = self._keeping.states() if self._keeping else ()
+        link = Link(self.asker.outage.seconds, self.cache.size, waiting.files, waiting.unsent, waiting.conflicts, pins)
         return msgspec.structs.replace(self._asked_status(caller), link=link)
+
+    def view_files(self, caller: Caller, path: Sequence[str], after: int = 0, limit: int = 0) -> list[ViewEntry]:
+        found = self._asked_files(caller, tuple(path), after, limit)
+        if not self.asker.outage.seconds:
+            self.memory.seen([entry.node for entry in found])
+        return found
 
     def view_entry(self, caller: Caller, path: Sequence[str], name: str) -> View | Node:
         """A folder that was made or listed here leads somewhere although nobody looked it up."""
@@ -232,11 +248,15 @@ class CachedDrive(HttpDrive):
         def both(event: Event) -> None:
             if not self._own(event.origin):
                 self.memory.changed(event)
+            if self._keeping is not None:
+                self._keeping.changed(event)
             listener(event)
 
         return super().subscribe(both)
 
     def close(self) -> None:
+        if self._keeping is not None:
+            self._keeping.close()
         self._fetching.close()
         try:
             super().close()

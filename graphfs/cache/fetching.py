@@ -57,6 +57,10 @@ class Fetching:
             self._ahead(digest)
         return self._come(digest).result()[start : start + length]
 
+    def bring(self, digest: bytes) -> None:
+        """Returns when the blob is in the cache, as far as that takes it."""
+        self._come(digest).result()
+
     def _ahead(self, digest: bytes) -> None:
         """Whoever reads on finds the next blobs on their way."""
         for _ in range(AHEAD):

@@ -66,7 +66,7 @@ class Memory:
 
     def laid_out(self, node: int, layout: Layout) -> None:
         with self._lock:
-            _keep(self._layouts, node, layout, ANSWERS)
+            _keep(self._layouts, node, layout, NODES)
 
     def answered(self, question: Hashable, answer: Any) -> None:
         """Any other question."""

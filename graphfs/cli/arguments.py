@@ -395,6 +395,17 @@ def _mounts(commands: Commands) -> None:
     one = commands.add("unmount", "mounted:unmount", "unmount a drive; returns when everything is safe")
     one.add_argument("dir", nargs="?", metavar="DIR", help="where it is mounted (default: the only one there is)")
     one.add_argument("--lazy", action="store_true", help="out of sight at once, also while files are open")
+    one = commands.add(
+        "pin",
+        "pinning:pin",
+        "keep a folder, a file or a view of a server on this machine",
+        "It is fetched in the background, followed when it changes, and readable while the server is away. Without a "
+        "path: list what is pinned.",
+        examples=("graphfs pin files/Projects", "graphfs pin tags/travel", "graphfs pin"),
+    )
+    one.add_argument("path", nargs="*", metavar="PATH")
+    one = commands.add("unpin", "pinning:unpin", "keep it no longer; what was fetched stays until its room is needed")
+    one.add_argument("path", nargs="+", metavar="PATH")
     commands.add("mounts", "mounted:list_mounts", "list the drives that are mounted on this machine")
     one = commands.add("completion", "completion:script", "print the shell's completion script")
     one.add_argument("shell", choices=("bash", "zsh", "fish"))

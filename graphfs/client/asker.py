@@ -19,8 +19,8 @@ from graphfs.wire.address import Address, TcpAddress
 
 _caller_text = lru_cache(maxsize=1024)(wire.caller_text)
 _FIRST_TRY = 0.4
-"""Share of the time for an ordinary call after which whoever is patient asks again on another connection: behind a
-proxy there may be a server that does not hang."""
+"""Share of the time for a look at something after which whoever is patient asks again on another connection: behind a
+proxy there may be a server that does not hang. A change is not asked again so soon: two of it hinder one another."""
 
 
 class Asker:
@@ -43,7 +43,6 @@ class Asker:
         self._stamp = stamp
         self._policy = policy
         self._timeout = timeout
-        self.outage.watch(self._given_up)
         self._closing = threading.Event()
         self._base = address.base if isinstance(address, TcpAddress) else ""
         host = f"{_bracketed(address.host)}:{address.port}" if isinstance(address, TcpAddress) else "localhost"
@@ -98,7 +97,7 @@ class Asker:
         """Seconds for which one attempt may take; 0: as long as all of them."""
         if not self._policy.patient or operation.seconds >= wire.LONG_PATIENCE:
             return 0.0
-        return self._timeout * _FIRST_TRY if operation.seconds <= wire.PATIENCE else self._timeout
+        return self._timeout * (_FIRST_TRY if operation.verb == "GET" else 1.0)
 
     def _once(self, connection: Connection, head: bytes, body: bytes | None, deadline: float) -> Reply:
         try:
@@ -122,16 +121,16 @@ class Asker:
                 return found
             error, failure = found
             lost_one = not failure.replied
-            silent = failure.late or failure.away or not failure.connected
-            if silent and not (failure.late and patience >= self._timeout):
-                self.outage.failed(begun)  # of what may take long, lateness says nothing about the server
+            again = failure.late and until < deadline
+            silent = not again and (failure.late or failure.away or not failure.connected)
+            if silent:
+                self.outage.failed(begun)
             deadline = self.outage.deadline(deadline)
-            again = failure.late and until < deadline and begun < until
             delay = 0.0 if again else self._policy.delay(attempt, failure, idempotent=safe)
             if not failure.connected and not self.outage.met:
                 raise error
             if delay is None or time.monotonic() + delay >= deadline or self._closing.wait(delay):
-                if silent and time.monotonic() + (delay or 0.0) >= deadline:
+                if silent:
                     self.outage.give_up()
                 raise error
 
@@ -159,10 +158,10 @@ class Asker:
             raise refused
         return refused, Failure(sent=True, replied=True, away=not wire.is_ours(reply.body))
 
-    def _given_up(self, away: bool) -> None:
-        """Nobody waits any longer for a server that says nothing: what is under way is broken off."""
-        if away and self.outage.away:
-            self._pool.abort()
+    def give_up(self) -> None:
+        """The server says nothing to anybody: what waits for it is broken off."""
+        self.outage.give_up()
+        self._pool.abort()
 
     def connection(self, deadline: float) -> Connection:
         """A connection of one's own, to be closed by who took it."""

@@ -37,6 +37,8 @@ class Follower:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._connection: Connection | None = None
+        self._interrupted = False
+        """Whether a poll was broken off only to ask at once whether the server is there."""
         self._after = -1
         self._instance = b""
 
@@ -71,7 +73,7 @@ class Follower:
             try:
                 self._connection = self._asker.connection(deadline)
             except DriveError:
-                self._asker.outage.failed(begun)
+                self._missed(begun)
                 raise
         try:
             reply = self._asker.exchange(
@@ -80,7 +82,7 @@ class Follower:
         except DriveError:
             self._connection.close()
             self._connection = None
-            self._asker.outage.failed(begun)
+            self._missed(begun)
             raise
         self._asker.outage.answered()
         instance = reply.headers.get(_INSTANCE, b"")
@@ -93,18 +95,30 @@ class Follower:
         found: list[Event] = wire.answer(_OPERATION, reply.body)
         return found
 
+    def _missed(self, begun: float) -> None:
+        """A poll failed. It is what tells a server that takes long for one call from one that answers nobody."""
+        if self._interrupted:
+            return
+        outage = self._asker.outage
+        outage.failed(begun)
+        if outage.away:
+            self._asker.give_up()
+
     def _follow(self) -> None:
         pause = 0.05
         while not self._stop.is_set():
             try:
                 events = self._poll(self._after, 0.0 if self._asker.outage.seconds else self._seconds)
             except DriveError as error:
+                if self._interrupted:
+                    self._interrupted = False
+                    continue
                 if not self._stop.is_set():
                     _log.info("events are not followed now: %s", error)
                 self._stop.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
-            pause = 0.05
+            pause, self._interrupted = 0.05, False
             for event in events:
                 self._tell(event)
             if events:
@@ -116,6 +130,7 @@ class Follower:
         """Somebody's call found no server: a poll under way may wait for a reply that never comes."""
         connection = self._connection
         if away and connection is not None and self._thread is not threading.current_thread():
+            self._interrupted = True
             connection.abort()
 
     def _tell(self, event: Event) -> None:

@@ -25,8 +25,7 @@ class Outage:
         self._listeners: list[Callable[[bool], None]] = []
 
     def watch(self, listener: Callable[[bool], None]) -> None:
-        """`listener(True)` when the server is missed and once more when it is given up (`away`), `listener(False)` when
-        it is back. It must be quick."""
+        """`listener(True)` when the server is missed, `listener(False)` when it is back. It must be quick."""
         self._listeners.append(listener)
 
     @property
@@ -56,21 +55,15 @@ class Outage:
         if not self.patience:
             return
         with self._lock:
-            missed = self._since is None
-            if self._since is None:
-                self._since = begun
-        if missed:
-            self._tell(away=True)
-        if self.away:
-            self.give_up()
+            if self._since is not None:
+                return
+            self._since = begun
+        for listener in self._listeners:
+            listener(True)
 
     def give_up(self) -> None:
         """Somebody has waited as long as one waits."""
-        with self._lock:
-            if self._since is None or self._given_up:
-                return
-            self._given_up = True
-        self._tell(away=True)
+        self._given_up = self._since is not None
 
     def answered(self) -> None:
         """The server said something."""
@@ -80,8 +73,5 @@ class Outage:
         with self._lock:
             self._since = None
             self._given_up = False
-        self._tell(away=False)
-
-    def _tell(self, *, away: bool) -> None:
         for listener in self._listeners:
-            listener(away)
+            listener(False)

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.filesystem.deviations import declared
-from tests.filesystem.drives import Drive, chosen, started
+from tests.filesystem.drives import FIRST, Drive, chosen, started
 
-_number = count(1)
+_number = count(FIRST)
 
 
 def pytest_configure(config: pytest.Config) -> None:

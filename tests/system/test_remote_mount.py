@@ -18,6 +18,7 @@ import pytest
 from graphfs.client import connect
 from graphfs.errors import InvalidArgument, Unavailable
 from tests.contracts.ground import eventually
+from tests.system.command_line import CommandLine
 from tests.system.mounts import ended, place
 from tests.system.remote import Gateway, gateway, remote_mount
 
@@ -283,6 +284,41 @@ def test_what_was_closed_before_the_mount_died_too_is_sent_by_the_next_one(serve
         done = a.mount()
         assert done.returncode == 0, done.stderr + a.log
         assert path.read_bytes() == BIG
+
+
+def test_what_is_pinned_is_there_while_the_server_is_away(server: Gateway, tmp_path: Path) -> None:
+    settings = {"GRAPHFS_NETWORK__PATIENCE_SECONDS": "1", "GRAPHFS_NETWORK__CACHE_BYTES": "1000"}
+    with remote_mount(server, tmp_path / "b") as b:
+        (b.drive / "files" / "d" / "sub").mkdir(parents=True)
+        (b.drive / "files" / "d" / "big").write_bytes(BIG)
+        (b.drive / "files" / "d" / "sub" / "small").write_text("small")
+        (b.drive / "files" / "other").write_text("other")
+        (b.drive / "tags" / "red").mkdir()
+        os.rename(b.drive / "files" / "other", b.drive / "tags" / "red" / "other")
+        with remote_mount(server, tmp_path / "a", **settings) as a:
+            cli = CommandLine().at(a)
+            cli("pin", "files/d", "tags/red", "files/absent", cwd=a.drive, code=3)
+
+            def ready(count: int) -> bool:
+                found = cli("pin", "--json", cwd=a.drive).json
+                return [one["files"] for one in found] == [count, 1] and all(one["ready"] for one in found)
+
+            eventually(lambda: ready(2), 20)
+            (b.drive / "files" / "d" / "sub" / "later").write_text("it came later")
+            (b.drive / "files" / "d" / "sub" / "small").write_text("changed")
+            eventually(lambda: ready(3), 20)
+            assert b.unmount().returncode == 0
+            server.kill()
+            there = a.drive / "files" / "d"
+            assert sorted(os.listdir(there)) == ["big", "sub"]
+            assert (there / "big").read_bytes() == BIG
+            assert (there / "sub" / "small").read_text() == "changed"
+            assert (there / "sub" / "later").read_text() == "it came later"
+            assert [path.read_text() for path in (a.drive / "tags" / "red").iterdir()] == ["other"]
+            server.start()
+            eventually(lambda: _made(a.drive / "files" / "back"), 10)
+            cli("unpin", "files/d", cwd=a.drive)
+            assert [one["path"] for one in cli("pin", "--json", cwd=a.drive).json] == ["tags/red"]
 
 
 def test_what_was_written_for_one_server_never_goes_to_another(server: Gateway, tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.filesystem.drives import Drive, chosen
+from tests.filesystem.drives import FIRST, Drive, chosen
 
-_number = count(1)
+_number = count(FIRST)
 BINDINGS = tuple(kind for kind in chosen() if kind != "plain" and not kind.startswith("loop-"))
 
 
