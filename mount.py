@@ -36,9 +36,10 @@ from graphfs.mounting import home
 from graphfs.mounting.background import Report, in_background, in_foreground, print_message
 from graphfs.mounting.mountinfo import mounted_at
 from graphfs.mounting.options import parse_options
-from graphfs.mounting.preparation import StateLock, check_fuse, check_places, prepare_mount_point, prepare_state
+from graphfs.mounting.preparation import check_fuse, check_places, prepare_mount_point
 from graphfs.mounting.readahead import widen
 from graphfs.mounting.registry import MountRecord, remove_record, write_record
+from graphfs.mounting.state import StateLock, prepare_state
 from graphfs.mounting.supervisor import Supervisor
 from graphfs.mounting.unmounting import detach
 from graphfs.vfs.contents import Away
@@ -356,7 +357,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = _arguments(arguments)
     try:
         plan = _plan(given)
-        lock = StateLock(plan.state, plan.mount_point)
+        lock = StateLock(plan.state, f"the drive on {plan.mount_point}")
     except DriveError as error:
         status = EXITS[error.code]
         print_message(status, str(error))

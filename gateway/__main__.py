@@ -17,6 +17,7 @@ from gateway.app import run_in_thread, token_of
 from gateway.service import open_service
 from graphfs.config import for_drive
 from graphfs.errors import DriveError
+from graphfs.mounting.state import StateLock, prepare_state
 
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -56,6 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
                 listen.append(f"unix:{state / config.server.socket}")
             if config.server.port is not None:
                 listen.append(f"{config.server.host}:{config.server.port}")
+        prepare_state(state)
+        if config.store.engine == "sqlite":  # main servers that share their records may share a directory too
+            StateLock(state, f"the main server at {', '.join(listen)}")
         service = open_service(state, config, away=True)
         try:
             server = run_in_thread(

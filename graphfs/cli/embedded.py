@@ -7,7 +7,7 @@ from gateway.service import open_service
 from graphfs.api import Drive
 from graphfs.config import load
 from graphfs.errors import NotFound
-from graphfs.mounting.preparation import StateLock, prepare_state
+from graphfs.mounting.state import StateLock, prepare_state
 
 DATABASE = "graph.sqlite"
 
@@ -18,6 +18,6 @@ def open_drive(state: Path) -> Drive:
     if not (state / DATABASE).exists():
         raise NotFound(f"{state} holds no drive: `graphfs mount DIR --state {state}` makes one")
     prepare_state(state)
-    StateLock(state, Path(f"(a graphfs command, {os.getpid()})"))
+    StateLock(state, "a graphfs command")
     settings = state / "config.yaml"
     return open_service(state, load(settings if settings.exists() else None, os.environ))

@@ -1,8 +1,7 @@
 """What must be so before a drive can be mounted, with a message for each thing that is not. Cleans up a mount whose
-process died."""
+process died. Not here: the state directory (`graphfs.mounting.state`)."""
 
 import errno
-import fcntl
 import os
 import shutil
 import stat
@@ -15,8 +14,6 @@ from graphfs.mounting.registry import record_at
 
 DEVICE = Path("/dev/fuse")
 FUSE_CONF = Path("/etc/fuse.conf")
-LOCK = Path("run", "lock")
-"""In the state directory."""
 
 
 def unmounter(*, lazy: bool = False) -> list[str]:
@@ -118,38 +115,3 @@ def check_places(mount_point: Path, state: Path) -> None:
         )
     if state in mount_point.parents:
         raise InvalidArgument(f"the mount point {mount_point} is inside the state directory {state}")
-
-
-def prepare_state(state: Path) -> None:
-    """Makes the folders that a mount writes to. AccessDenied."""
-    try:
-        for folder in (state, state / "run", state / "logs"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise AccessDenied(f"the state directory {state} cannot be made: {error.strerror}") from error
-
-
-class StateLock:
-    """One mount uses a state directory at a time. The lock lasts as long as the processes that hold it."""
-
-    def __init__(self, state: Path, mount_point: Path) -> None:
-        """Busy, with who holds it."""
-        path = state / LOCK
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise AccessDenied(f"{path} cannot be opened: {error.strerror}") from error
-        self._mount_point = mount_point
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pid, _, where = path.read_text(errors="replace").strip().partition(" ")
-            raise Busy(
-                f"the state directory {state} is in use by process {pid or '?'}, which shows it on {where or '?'}"
-            ) from None
-        self.sign()
-
-    def sign(self) -> None:
-        """Writes down who holds it: this process."""
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, os.fsencode(f"{os.getpid()} {self._mount_point}\n"), 0)

@@ -55,11 +55,17 @@ def test_it_serves_stops_and_serves_again(tmp_path: Path) -> None:
         process.kill()
         process.wait(20)
     # Killed: its socket is still there, and in nobody's way.
-    with running(state):
+    with running(state) as process:
         assert eventually(lambda: answers(state), 30)
         drive = connect(f"unix:{state / 'api.sock'}")
         assert [entry.name for entry in drive.children(OWNER, FILES_ROOT)] == ["kept"]
         drive.close()
+        second = subprocess.run(
+            command(state, "--listen", f"unix:{tmp_path / 'second'}"),
+            cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert second.returncode == 1
+        assert f"in use by process {process.pid}: the main server at unix:" in second.stderr
 
 
 def test_over_tcp_with_the_token_of_the_state(tmp_path: Path) -> None:

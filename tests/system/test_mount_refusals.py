@@ -57,7 +57,7 @@ def test_a_state_directory_that_is_in_use(there: Place, tmp_path: Path) -> None:
         [sys.executable, str(PROJECT / "mount.py"), str(tmp_path / "second"), "--state", str(there.state)],
         capture_output=True, text=True, timeout=SECONDS, check=False, env=there.surroundings(),
     )  # fmt: skip
-    refused(done, 21, f"in use by process {there.record.pid}", f"shows it on {there.drive}")
+    refused(done, 21, f"in use by process {there.record.pid}", f"the drive on {there.drive}")
     assert not os.path.ismount(tmp_path / "second")
     assert (there.drive / "files").is_dir()
 
