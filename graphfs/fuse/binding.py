@@ -1,5 +1,6 @@
 """Which binding is used: what is asked for, what this machine has, and what to do when they do not meet."""
 
+import ctypes
 import importlib
 from collections.abc import Callable
 from ctypes.util import find_library
@@ -18,20 +19,35 @@ _REMEDIES = {
 }
 
 
-def _has(binding: str) -> bool:
+_NEEDED = {"mfusepy": ("mfusepy", "fuse3", 3), "fusepy": ("fuse", "fuse", 2)}
+"""Of a binding by paths: its module, its libfuse and that one's version."""
+
+
+def _has(binding: str, library: str | None) -> bool:
     if binding == EXACT:
         return find_spec(EXACT) is not None
-    if binding == "mfusepy":
-        return find_spec("mfusepy") is not None and find_library("fuse3") is not None
-    return find_spec("fuse") is not None and find_library("fuse") is not None
+    module, name, version = _NEEDED[binding]
+    if find_spec(module) is None:
+        return False
+    return find_library(name) is not None if library is None else _version(library) == version
 
 
-def choose(wanted: str) -> str:
+def _version(library: str) -> int:
+    """The major version of a libfuse. Unavailable when it is none."""
+    try:
+        number = int(ctypes.CDLL(library).fuse_version())
+    except (OSError, AttributeError) as error:
+        raise Unavailable(f"{library}, which FUSE_LIBRARY_PATH names, is no libfuse: {error}") from error
+    return number // (100 if number >= 100 else 10)
+
+
+def choose(wanted: str, library: str | None = None) -> str:
     """The binding for a setting: `auto` takes the best there is, `fusepy` its fork mfusepy where libfuse 3 is.
-    Unavailable, with what to install."""
+    `library`: the file that the bindings by paths are told to load (FUSE_LIBRARY_PATH); each of them fits one version
+    only. Unavailable, with what to install."""
     candidates = {"auto": [EXACT, "mfusepy", "fusepy"], "fusepy": ["mfusepy", "fusepy"]}.get(wanted, [wanted])
     for binding in candidates:
-        if _has(binding):
+        if _has(binding, library):
             return binding
     raise Unavailable(f"the FUSE binding {candidates[-1]} cannot be used here: {_REMEDIES[candidates[-1]]}")
 
