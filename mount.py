@@ -119,7 +119,16 @@ def _plan(given: argparse.Namespace) -> Plan:
     options = MountOptions(read_only, allow_other, config.mount.entry_timeout, config.mount.attribute_timeout)
     server = given.server or os.environ.get("GRAPHFS_SERVER")
     token = _token(given.token_file) if server else ""
-    return Plan(mount_point, state, config, file, server, token, choose(config.mount.binding, os.environ.get("FUSE_LIBRARY_PATH") or None), options)
+    return Plan(
+        mount_point,
+        state,
+        config,
+        file,
+        server,
+        token,
+        choose(config.mount.binding, os.environ.get("FUSE_LIBRARY_PATH") or None),
+        options,
+    )
 
 
 def _token(file: Path | None) -> str:
