@@ -111,6 +111,8 @@ class Jobs(Section, frozen=True, kw_only=True):
 class Llm(Section, frozen=True, kw_only=True):
     base_url: str | None = None
     model: str | None = None
+    method: Literal["selective", "generative"] = "selective"
+    samples: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
     api_key: Secret | None = None
     api_key_file: str | None = None
     timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0

@@ -130,20 +130,11 @@ def _large(drive: Drive, config: Config, offline: Offline, locked: Locked, promp
     llm = config.tagger.llm
     if not llm.base_url or not llm.model:
         return None
-    from tagger.suggest.endpoint import Endpoint  # noqa: PLC0415 - LlamaIndex is 120 MB and 3 s: only for those who want it
-    from tagger.suggest.llm import Budget, LargeModel  # noqa: PLC0415 - as above
-    from tagger.suggest.prompt import Prompt  # noqa: PLC0415 - as above
+    from tagger.suggest.llm import Budget  # noqa: PLC0415 - LlamaIndex is 120 MB and 3 s: only for those who want it
+    from tagger.suggest.method import endpoint, suggester  # noqa: PLC0415 - as above
 
-    key = llm.api_key.reveal() if llm.api_key else ""
-    endpoint = Endpoint(
-        llm.base_url,
-        llm.model,
-        key,
-        timeout=llm.timeout_seconds,
-        max_tokens=llm.max_tokens,
-        temperature=llm.temperature,
-    )
-    return LargeModel(offline, endpoint, Prompt(prompts), drive, Budget(llm.daily_token_budget), locked.lock)
+    budget = Budget(llm.daily_token_budget)
+    return suggester(llm, endpoint(llm), offline, drive, budget, prompts, locked.lock)
 
 
 def _subscribe(drive: Drive, listeners: tuple[Callable[[Event], None], ...], stop: threading.Event) -> bool:

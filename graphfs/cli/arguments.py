@@ -235,6 +235,32 @@ def _vocabulary(commands: Commands) -> None:
     one = commands.add("tags", "vocabulary:tags", "show all tags as a tree with counts, or the tags of files")
     one.add_argument("file", nargs="*", metavar="FILE", help="files whose tags are wanted")
     one.add_argument("--flat", action="store_true", help="one whole tag path a line, nothing else")
+    one.add_argument(
+        "--clean",
+        action="store_true",
+        help="show tags that are one word or mean the same, with what merging would do, and ask about each",
+    )
+    one.add_argument("-y", "--yes", action="store_true", help="with --clean: merge them all without asking")
+    one = commands.add(
+        "vocabulary",
+        "proposing:build",
+        "propose a set of tags from the files",
+        "Looks at a sample of files, names what they are about (by the large model where one is configured, else "
+        "offline), leaves out what is rare or everywhere, and merges what is one word or means the same.",
+        examples=(
+            "graphfs vocabulary build",
+            "graphfs vocabulary build --apply",
+            "graphfs vocabulary build --only rice --apply",
+        ),
+    )
+    one.add_argument("action", choices=("build",))
+    one.add_argument("--sample", type=_count, default=200, metavar="N", help="files to look at (default 200)")
+    one.add_argument(
+        "--least", type=_count, default=2, metavar="N", help="files that a tag is for at least (default 2)"
+    )
+    one.add_argument("--only", action="append", default=[], metavar="TAG", help="only this one; may be repeated")
+    one.add_argument("--apply", action="store_true", help="make them after asking")
+    one.add_argument("-y", "--yes", action="store_true", help="do not ask")
     one = commands.add("mktag", "vocabulary:make", "make tags")
     one.add_argument("tag", nargs="+", metavar="TAG")
     one = commands.add(

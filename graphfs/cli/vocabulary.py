@@ -7,6 +7,7 @@ from graphfs.cli.browse import applied
 from graphfs.cli.drives import Place, opened
 from graphfs.cli.exits import NO, OK, exit_of
 from graphfs.cli.locations import files_at
+from graphfs.cli.proposing import clean
 from graphfs.cli.screen import Screen, count_text
 from graphfs.errors import DriveError, NotFound
 from graphfs.model import Tag
@@ -15,6 +16,8 @@ from graphfs.names import fold
 
 def tags(arguments: Namespace, screen: Screen) -> int:
     """The tree of tags, or what files have."""
+    if arguments.clean:
+        return clean(arguments, screen)
     with opened(arguments, arguments.file) as place:
         if arguments.file:
             return _of_files(place, arguments, screen)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -116,6 +116,17 @@ class Vocabulary:
             if dense == folded:
                 return path
         return self._names.get(key_of(name), "")
+
+    def nearest(self, name: str, allowed: Container[str]) -> tuple[str, float]:
+        """The tag among `allowed` whose name means most nearly what `name` means, with their cosine; ('', 0.0) when
+        there is none."""
+        if not self._paths:
+            return "", 0.0
+        cosines = self._matrix @ self._encoder.embed([_spoken(name)])[0]
+        for row in np.argsort(-cosines):
+            if self._paths[row] in allowed:
+                return self._paths[row], float(cosines[row])
+        return "", 0.0
 
     def named(self, title: str, text: str) -> list[Named]:
         """The tags whose names stand in the title or the text."""

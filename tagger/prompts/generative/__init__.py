@@ -1,0 +1,1 @@
+"""The prompt of generative tagging: `system.txt` and `user.txt`."""
