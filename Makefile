@@ -5,7 +5,7 @@ CODE := graphfs gateway tagger mount.py
 ALL := $(CODE) tests scripts bench
 present = $(wildcard $(1))
 
-.PHONY: help mount unmount cluster cluster-stop test soak check static venv lock bench docs fix clean
+.PHONY: help mount unmount cluster cluster-stop test test-cluster soak check static venv lock bench docs fix clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -33,6 +33,10 @@ test: ## everything: the checks and the whole suite
 soak: ## for long: 200 kills of the mount, the tagger and both (KILLS=)
 	@scripts/setup test
 	@CRASH_KILLS=$(or $(KILLS),200) $(BIN)/pytest -q -o faulthandler_timeout=0 tests/system/test_crash.py
+
+test-cluster: ## the whole mounted suite on a cluster, through Nginx, with each binding
+	@scripts/setup test
+	@FILESYSTEM_DRIVES=cluster-pyfuse3,cluster-fusepy $(BIN)/pytest -q tests/filesystem $(TESTS)
 
 check: ## the checks and the quick tests, in a minute
 	@scripts/setup venv

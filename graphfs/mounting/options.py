@@ -14,7 +14,7 @@ SETTINGS = {
 }
 """Options that are settings; `allow_other` needs no value."""
 FLAGS = {"ro": True, "rw": False}
-IGNORED = frozenset({"defaults", "auto", "noauto", "user", "nofail", "_netdev", "default_permissions"})
+IGNORED = frozenset({"locks=local", "defaults", "auto", "noauto", "user", "nofail", "_netdev", "default_permissions"})
 """What fstab adds, or what is so anyway."""
 
 
@@ -29,6 +29,11 @@ def parse_options(given: Iterable[str]) -> tuple[dict[str, str], bool]:
             settings[SETTINGS[name]] = value if equals else "true"
         elif option in FLAGS:
             read_only = FLAGS[option]
+        elif option == "locks=server":
+            raise InvalidArgument(
+                "option 'locks=server': flock and fcntl locks hold among the programs of one mount only; no server "
+                "keeps them for several mounts (docs/mounting.md)"
+            )
         elif option and option not in IGNORED:
             known = ", ".join([*sorted(SETTINGS), *FLAGS])
             what = f"needs a value ({name}=...)" if name in SETTINGS else f"is unknown; known are {known}"

@@ -52,6 +52,11 @@ class Drive:
     state: Path | None = None
 
     @property
+    def remote(self) -> bool:
+        """Whether a cluster has it."""
+        return self.kind.startswith("cluster-")
+
+    @property
     def binding(self) -> str:
         """`pyfuse3`, `fusepy`, `mfusepy`, or `` for an ordinary folder."""
         return "" if self.kind == "plain" else self.kind.removeprefix("loop-").removeprefix("cluster-")
@@ -197,20 +202,20 @@ def loopback(binding: str, place: Path, *options: str) -> Iterator[Drive]:
 
 
 @contextmanager
-def started(kind: str, place: Path) -> Iterator[Drive]:
+def started(kind: str, place: Path, *options: str) -> Iterator[Drive]:
     """A drive of this kind in the folder `place`, which may exist."""
     if kind == "plain":
         place.mkdir(parents=True, exist_ok=True)
         yield Drive("plain", place, place)
     elif kind.startswith("loop-"):
-        with loopback(kind.removeprefix("loop-"), place) as drive:
+        with loopback(kind.removeprefix("loop-"), place, *options) as drive:
             yield drive
     elif kind.startswith("cluster-"):
         with (
             cluster(place / "cluster") as server,
-            graphfs(kind.removeprefix("cluster-"), place, kind=kind, **server) as drive,
+            graphfs(kind.removeprefix("cluster-"), place, *options, kind=kind, **server) as drive,
         ):
             yield drive
     else:
-        with graphfs(kind, place) as drive:
+        with graphfs(kind, place, *options) as drive:
             yield drive

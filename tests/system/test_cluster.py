@@ -15,6 +15,7 @@ from graphfs.client import connect
 from scripts.cluster import members, started
 from tests.contracts.ground import OWNER, Ground, eventually
 from tests.house.source import ROOT
+from tests.system import rivals
 
 
 def cluster(action: str, folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -83,17 +84,28 @@ def mounted(arguments: list[str], token: str) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_tree_is_copied_in_by_a_mount_and_load_is_borne(folder: Path, tmp_path: Path) -> None:
+def test_two_mounts_share_it_and_load_is_borne(folder: Path, tmp_path: Path) -> None:
     done = cluster("start", folder)
     assert done.returncode == 0, done.stderr
     known = told(folder)
-    place = tmp_path / "mount"
-    mounted(["mount.py", str(place), "--server", known["url"], "--state", str(tmp_path / "state")], known["token"])
+    places = tmp_path / "a", tmp_path / "b"
+    for place in places:
+        state = str(tmp_path / f"state-{place.name}")
+        mounted(["mount.py", str(place), "--server", known["url"], "--state", state], known["token"])
+    here = places[0] / "files"
     try:
-        subprocess.run(["cp", "-r", str(ROOT / "docs"), str(place / "files")], check=True, timeout=150)
-        subprocess.run(["diff", "-r", str(ROOT / "docs"), str(place / "files/docs")], check=True, timeout=60)
+        subprocess.run(["cp", "-r", str(ROOT / "docs"), str(here)], check=True, timeout=150)
+        subprocess.run(["diff", "-r", str(ROOT / "docs"), str(here / "docs")], check=True, timeout=60)
+        (here / "both").mkdir()
+        both = here / "both", places[1] / "files/both"
+        eventually(both[1].exists, 5)
+        for way in rivals.WAYS:
+            rivals.one_wins(both, way, 4)
+        rivals.appended_by_both(both, 10)
+        rivals.seen_by_the_other(both, 4, 2)
     finally:
-        mounted(["-m", "graphfs.cli", "unmount", str(place)], known["token"])
+        for place in places:
+            mounted(["-m", "graphfs.cli", "unmount", str(place)], known["token"])
 
     drive = connect(known["url"], token=known["token"])
     try:

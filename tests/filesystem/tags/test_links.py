@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.filesystem.drives import graphfs
+from tests.filesystem.drives import started
 from tests.filesystem.tags.conftest import BINDINGS, get_tags, run, set_tags
 
 
 @pytest.mark.parametrize("binding", BINDINGS)
 def test_entries_are_links(binding: str, tmp_path: Path) -> None:
-    with graphfs(binding, tmp_path, "-o", "tag_entries=symlink") as drive:
+    with started(binding, tmp_path, "-o", "tag_entries=symlink") as drive:
         (drive.files / "d").mkdir()
         file = drive.files / "d" / "f.txt"
         file.write_text("x")

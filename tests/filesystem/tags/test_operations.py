@@ -28,7 +28,8 @@ def test_cp_keeps_a_new_file_in_the_inbox(place: Place, tmp_path: Path) -> None:
     run("cp", tmp_path / name, place.a)
     run("cp", tmp_path / name, place.b)
     assert (place.inbox / name).read_text() == "hello"
-    assert os.listdir(place.a) == os.listdir(place.b) == [name]
+    # that it is the same file shows when the last one who had it open is gone, which cp does not wait for
+    eventually(place, lambda: os.listdir(place.a) == os.listdir(place.b) == [name])
     assert (place.b / name).read_text() == "hello"
     assert place.tags(place.inbox / name) == {"a", "b"}
     assert [found for found in os.listdir(place.inbox) if found.startswith(place.name(""))] == [name]
@@ -53,7 +54,7 @@ def test_mv_tags_and_leaves_the_file(place: Place) -> None:
     assert place.tags(file) == {"b"}
     (place.files / "d").mkdir()
     run("mv", place.b / "f.txt", place.files / "d")
-    eventually(lambda: not file.exists())
+    eventually(place, lambda: not file.exists())
     assert place.tags(place.files / "d" / "f.txt") == {"b"}
 
 
@@ -77,7 +78,7 @@ def test_rename_in_a_tag(place: Place) -> None:
     file = place.file("f.txt", "x", "a")
     os.rename(place.a / "f.txt", place.a / "g.txt")
     assert (place.files / "g.txt").read_text() == (place.a / "g.txt").read_text() == "x"
-    eventually(lambda: not file.exists())
+    eventually(place, lambda: not file.exists())
     assert not (place.a / "f.txt").exists()
 
 

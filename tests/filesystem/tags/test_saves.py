@@ -42,7 +42,7 @@ def test_a_save_keeps_the_file(place: Place, save: Callable[[Path], None]) -> No
     assert (place.b / name).read_text() == "old\n"  # the kernel knows all paths before
     save(place.a / name)
     for path in (file, place.b / name, place.a / name, place.a / place.b.name / name):
-        eventually(lambda path=path: path.read_text() == "new\n")
+        eventually(place, lambda path=path: path.read_text() == "new\n")
         assert os.getxattr(path, "user.graphfs.id") == number
     assert place.tags(file) == {"a", "b"}
     assert os.listdir(place.files) == os.listdir(place.a) == os.listdir(place.b) == [name]
@@ -56,7 +56,7 @@ def test_a_listing_that_was_believed_is_taken_back(place: Place) -> None:
     with os.scandir(place.b) as entries:
         assert [entry.stat().st_ino for entry in entries] == [file.stat().st_ino]
     sed(place.a / name)
-    eventually(lambda: (place.b / name).read_text() == "new\n")
+    eventually(place, lambda: (place.b / name).read_text() == "new\n")
 
 
 def test_a_program_that_is_reading_goes_on_reading_the_old_file(place: Place) -> None:
@@ -65,5 +65,5 @@ def test_a_program_that_is_reading_goes_on_reading_the_old_file(place: Place) ->
     with open(place.a / name) as stream:
         sed(place.b / name)
         assert stream.read() == "old\n"
-    eventually(lambda: (place.a / name).read_text() == "new\n")
+    eventually(place, lambda: (place.a / name).read_text() == "new\n")
     assert place.tags(place.files / name) == {"a", "b"}

@@ -31,3 +31,9 @@ def test_a_missing_value_is_said() -> None:
 
 def test_what_fstab_adds_is_ignored() -> None:
     assert parse_options(["defaults,_netdev", ""]) == ({}, False)
+
+
+def test_locks_between_mounts_are_refused_by_name() -> None:
+    assert parse_options(["locks=local"]) == ({}, False)
+    with pytest.raises(InvalidArgument, match="among the programs of one mount only"):
+        parse_options(["ro,locks=server"])
