@@ -135,6 +135,8 @@ class Worker:
             _log.info("file %d: %s", job.file, error)
             return Outcome(JobState.QUEUED, counts=False, retry_after=1.0)
         except Exception as error:  # noqa: BLE001 - a file that finds a mistake of ours must not stop all others
+            if self._stopping.is_set() and not self._is_held(job):
+                return None  # it was given back, and its reading process ended under it
             _log.exception("file %d cannot be tagged", job.file)
             wait = retry.after_failure(job.attempts, random.random())
             return Outcome(JobState.FAILED, error=f"{type(error).__name__}: {error}"[:300], retry_after=wait)
