@@ -171,6 +171,9 @@ class ControlRoom:
     def closed(self, caller: Caller, node: int) -> Invalidation | None:
         return None
 
+    def arriving(self, caller: Caller, node: int) -> tuple[str, ...]:
+        return ()
+
     def link(self, caller: Caller, node: int, folder: int, name: str) -> Attributes:
         raise _refused()
 

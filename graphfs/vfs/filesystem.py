@@ -11,6 +11,7 @@ from graphfs.errors import InvalidArgument, NoAttribute, NotAFolder, NotSupporte
 from graphfs.model import SUPER_ROOT, Caller, Space, XattrMode
 from graphfs.vfs.files import FileCalls
 from graphfs.vfs.interface import Attributes, Cost, DirectoryEntry, Invalidation
+from graphfs.vfs.labels import TAGS, join_tags
 from graphfs.vfs.listing import Listing, RoomListing, StoreListing
 from graphfs.vfs.room import FIRST_VIRTUAL_ID
 
@@ -82,7 +83,13 @@ class FileSystem(FileCalls):
             self._xattrs.set(caller, node, name, value, mode)
             return
         with self._indirectly(caller):
-            self._xattrs.set(caller, node, name, value, mode)
+            self._xattrs.set(caller, node, name, self._with_arrival(caller, node, name, value), mode)
+
+    def _with_arrival(self, caller: Caller, node: int, name: str, value: bytes) -> bytes:
+        """The list of tags that a program copies with a file is not to take away those of the place it copies it
+        to."""
+        stay = [tag for room in self._rooms for tag in room.arriving(caller, node)] if name == TAGS else []
+        return b",".join((value, join_tags(stay))) if stay else value
 
     def removexattr(self, caller: Caller, node: int, name: str) -> None:
         if node >= FIRST_VIRTUAL_ID:

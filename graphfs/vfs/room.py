@@ -51,6 +51,11 @@ class Room(Protocol):
         Returns what the kernel must forget because of what the room did then."""
         ...
 
+    def arriving(self, caller: Caller, node: int) -> tuple[str, ...]:
+        """Tags that a store file stays with although its list of tags is set now: this process has just put it here,
+        and copies its attributes. Mostly none."""
+        ...
+
     def link(self, caller: Caller, node: int, folder: int, name: str) -> Attributes:
         """`node` is the store's."""
         ...

@@ -241,6 +241,9 @@ class TagsRoom:
         known = self._arrivals.settle(caller, node)
         return None if known is None else Invalidation(self._ids.id(Kind.FOLDER, known.path), known.name)
 
+    def arriving(self, caller: Caller, node: int) -> tuple[str, ...]:
+        return self._arrivals.stay(caller, node)
+
     def link(self, caller: Caller, node: int, folder: int, name: str) -> Attributes:
         path = self._folder(folder)
         found = self._arrivals.node(caller, node)

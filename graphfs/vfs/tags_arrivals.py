@@ -88,6 +88,8 @@ class Arrivals:
         self._backups: Memory[int, Place] = Memory(clock, _SAVING)
         self._kept: Memory[tuple[LiteralPath, str], int] = Memory(clock, _SAVING)
         self._united: Memory[int, int] = Memory(clock, _SAVING)
+        self._copied: Memory[int, tuple[int, tuple[str, ...]]] = Memory(clock, _SAVING)
+        """Process that puts a file here, and the tags that the file has because of the place."""
 
     def create(self, caller: Caller, path: LiteralPath, name: str, mode: int, tags: tuple[str, ...]) -> Node:
         """A new empty file with these tags, for the view at `path`. When a file of this name was just renamed away
@@ -114,6 +116,8 @@ class Arrivals:
                     break
             taken.append(candidate)
         self._newcomers.put(node.id, Newcomer(caller.pid, path, name, tuple(taken)))
+        if not scratch:
+            self._copied.put(node.id, (caller.pid, tags))
         if taken or scratch:
             self._called.put((path, name), node.id)
         return node
@@ -123,7 +127,7 @@ class Arrivals:
         whole. False: it was not made here, or its new name needs nothing special."""
         path = view.path
         newcomer = self._newcomers.pop(node.id)
-        if newcomer is not None and not node.tags:
+        if newcomer is not None and (not node.tags or is_scratch(here.name)):
             self._drive.change_tags(caller, [node.file], view.gives, [], why=f"created as {name}")
         before = self._vacated.pop((path, name))
         if before is not None and self._free(caller, before.folder, before.name):
@@ -156,6 +160,11 @@ class Arrivals:
             if self._drive.lookup(caller, inbox, candidate).id == node.id:
                 break
         self._called.put((path, name), node.id)
+
+    def stay(self, caller: Caller, node: int) -> tuple[str, ...]:
+        """The tags that a file which this process is copying here keeps, whatever list it came with."""
+        copied = self._copied.get(node)
+        return copied[1] if copied is not None and copied[0] == caller.pid else ()
 
     def node(self, caller: Caller, node: int) -> Node:
         """A file of the store by its number; when it was joined with one that was there already, that one. The kernel
@@ -284,9 +293,15 @@ class Arrivals:
 
     def _unite(self, caller: Caller, inbox: int, mine: Node, other: Node) -> None:
         """One file of two: the tags first, so that a crash between the calls loses nothing."""
-        tags = [edge.tag for edge in self._drive.edges(caller, mine.file) if edge.state is EdgeState.APPLIED]
+        tags = self._applied(caller, mine)
         self._drive.change_tags(caller, [other.file], tags, [], why="the same file came again")
+        copied = self._copied.pop(mine.id)
+        if copied is not None:
+            self._copied.put(other.id, (copied[0], tuple(self._applied(caller, other))))
         name = self._drive.path(caller, mine.id).rpartition("/")[2]
         if self._drive.lookup(caller, inbox, name).id == mine.id:
             self._united.put(mine.id, other.id)
             self._drive.unlink(caller, inbox, name)
+
+    def _applied(self, caller: Caller, node: Node) -> list[str]:
+        return [edge.tag for edge in self._drive.edges(caller, node.file) if edge.state is EdgeState.APPLIED]

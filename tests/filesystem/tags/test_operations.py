@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.filesystem.tags.conftest import Place, eventually, run
+from tests.filesystem.tags.conftest import Place, eventually, run, set_tags
 
 
 def test_mkdir_and_rmdir(place: Place) -> None:
@@ -298,3 +298,20 @@ def test_a_folder_that_is_copied_into_a_tag(place: Place, tmp_path: Path, comman
         assert (trip / folder.relative_to(top) / name).read_text() == name + command
     assert (trip / twin).read_text() == place.name("one.txt") + command
     assert stat.S_IMODE((trip / "Rome").stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["new", "the-same-again"])
+@pytest.mark.parametrize("command", ["cp --preserve=xattr", "rsync -X", "gio copy"], ids=["cp", "rsync", "gio"])
+def test_a_copy_with_its_attributes_has_their_tags_and_those_of_the_place(
+    place: Place, command: str, again: bool
+) -> None:
+    name = place.name("f.txt")
+    source = place.file(name, f"{name}{command}{again}", "b/x")
+    if again:
+        place.inbox.mkdir(exist_ok=True)
+        shutil.copyfile(source, place.inbox / name)
+        set_tags(place.inbox / name, place.full("kept"))
+    run(*command.split(), source, f"{place.a}/")
+    wanted = {"a", "b/x", "kept"} if again else {"a", "b/x"}
+    eventually(lambda: place.tags(place.inbox / name) == wanted)
+    assert os.listdir(place.a) == [name]
