@@ -1,9 +1,11 @@
-"""Documents that are XML in a zip: docx, pptx, xlsx, OpenDocument, EPUB. Text and properties; no macros, no
-pictures, no layout."""
+"""Documents that are XML in a zip: docx, pptx, xlsx, OpenDocument, EPUB. Text, properties, and the
+words in their largest pictures; no macros, no layout."""
 
+import io
 import lzma
 import posixpath
 import re
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,13 +13,21 @@ from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
+from msgspec import structs
+from PIL import Image
 
 from tagger.extract.html import visible
+from tagger.extract.image import Seen, look_at
 from tagger.extract.passages import by_structure, language_of, tidy
 from tagger.extract.result import Extract, Limits, Sniffed, Source
 from tagger.extract.text import first_line
 
 _PARTS = 40
+_PICTURE = re.compile(
+    r"(?:^|/)(?:media|Pictures|images?|OEBPS|EPUB)/(?:.*/)?[^/]+\.(?:png|jpe?g|gif|bmp|tiff?|webp)$", re.I
+)
+_SMALLEST = 8 << 10
+"""Bytes below which a picture is a bullet or a line."""
 _NUMBER = re.compile(r"(\d+)")
 _PROPERTIES = {
     "title": "title",
@@ -132,6 +142,7 @@ def extract(source: Source, sniffed: Sniffed, limits: Limits) -> Extract:
     try:
         with zipfile.ZipFile(source.path) as archive:
             wanted = parts(archive)
+            pictures = _pictures(archive)
             try:
                 properties = _properties(archive, limits)
             except Refused as problem:
@@ -154,7 +165,9 @@ def extract(source: Source, sniffed: Sniffed, limits: Limits) -> Extract:
             not_looked_at=("text",),
             error=f"damaged document: {type(problem).__name__}",
         )
-    text = tidy("\n".join(texts))
+    seen = _look_at(source.path, pictures, limits) if source.whole else [Seen(left=("pictures",))] * bool(pictures)
+    text = tidy("\n".join([*texts, *(one.text for one in seen)]))
+    read = sum(bool(one.looked_at) for one in seen)
     language = properties.pop("language", "")[:2].lower()
     return Extract(
         sniffed.kind,
@@ -163,10 +176,37 @@ def extract(source: Source, sniffed: Sniffed, limits: Limits) -> Extract:
         text=by_structure(text, limits.text_chars, headings),
         properties=properties,
         language=language_of(text) or language,
-        looked_at=("text", "document properties"),
-        not_looked_at=("pictures", "notes"),
+        looked_at=("text", "document properties", *([f"words in {read} of {len(pictures)} pictures"] if read else [])),
+        not_looked_at=("notes", *([f"{len(pictures) - read} pictures"] if len(pictures) > read else [])),
         error="; ".join(problems[:3]),
     )
+
+
+def _pictures(archive: zipfile.ZipFile) -> list[str]:
+    """The pictures in it that may hold words, the largest first."""
+    found = [one for one in archive.infolist() if one.file_size >= _SMALLEST and _PICTURE.search(one.filename)]
+    return [one.filename for one in sorted(found, key=lambda one: (-one.file_size, one.filename))]
+
+
+def _look_at(path: str, names: list[str], limits: Limits) -> list[Seen]:
+    """The words in the first pictures, as many as in scanned pages, within a part of the time. A damaged one costs
+    itself."""
+    deadline = time.monotonic() + limits.wall_seconds * 0.4
+    found: list[Seen] = []
+    if not limits.ocr:
+        return found
+    Image.MAX_IMAGE_PIXELS = None  # the size is looked at before anything is decoded
+    with zipfile.ZipFile(path) as archive:
+        for name in names[: limits.ocr_pages]:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                with Image.open(io.BytesIO(_part(archive, name, limits))) as image:
+                    found.append(look_at(image, structs.replace(limits, pictures=0), left))
+            except (Refused, *_DAMAGE, SyntaxError, Image.DecompressionBombError):
+                continue
+    return found
 
 
 def _read(archive: zipfile.ZipFile, name: str, limits: Limits) -> tuple[str, list[str]]:

@@ -94,7 +94,9 @@ def _is_word(word: str) -> bool:
 
 def key_phrases(title: str, text: str, encoder: Encoder, most: int = 10) -> list[Phrase]:
     """The best phrases, best first. A phrase inside a better one is left out."""
-    found = candidates(f"{title}.\n{text}", encoder)
+    name, _, said = title.partition(". ")
+    # a text's first line is often its title: it is said once all the same
+    found = candidates(f"{name if said and text.startswith(said) else title}.\n{text}", encoder)
     in_title = title.lower()
     scored: dict[str, float] = {}
     for key, (weight, count, position) in found.items():

@@ -1,7 +1,9 @@
 """Words in pictures and on scanned pages: read where they stand, bounded, and only data."""
 
+import io
 import os
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -172,3 +174,26 @@ def test_half_a_film_gives_what_there_is(tmp_path: Path) -> None:
     path = film(tmp_path / "film", ("Spring", "Summer"))
     path.write_bytes(path.read_bytes()[:900])
     assert read(path).kind in {Kind.VIDEO, Kind.AUDIO}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [("a.docx", "", "word/media/image1.png"), ("b.odt", "An essay", "Pictures/1000.png")],
+)
+def test_words_in_a_document_s_pictures(tmp_path: Path, name: str, text: str, place: str) -> None:
+    path = tmp_path / name
+    if text:
+        samples.odt(path, text)
+    else:
+        samples.docx(path, ["Minutes", "As agreed."])
+    held = io.BytesIO()
+    written(("Harvest festival", "Brass band")).save(held, "BMP")
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(place, held.getvalue())
+        archive.writestr(place.replace("1", "2"), b"\x89PNG\r\n\x1a\n" + bytes(20_000))
+        archive.writestr(place.replace("1", "3"), samples.huge_png(tmp_path / "huge").read_bytes())
+    found = read(path)
+    assert "Harvest festival" in found.text
+    assert "words in 1 of 3 pictures" in found.looked_at
+    assert "2 pictures" in found.not_looked_at
+    assert "Harvest" not in read(path, Limits(ocr="")).text
