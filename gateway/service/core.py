@@ -25,6 +25,7 @@ from gateway.store.base import (
     Notes,
     Overtaken,
     PathsStep,
+    Reader,
     Step,
     Store,
     TokensStep,
@@ -200,6 +201,12 @@ class Core:
         if node is None:
             raise NotFound(f"no such file or folder: {what}")
         return node
+
+    def need_file(self, tx: Reader, file: int) -> None:
+        """NotFound when no file has this id, in the trash or not. Where nobody else changes the graph, what is live is
+        known here."""
+        if self.store.shared or file not in self.index.live:
+            self.need(tx.by_file(file), file)
 
     def need_folder(self, tx: Transaction, folder: int) -> tuple[Node, bool]:
         """The folder and whether it is live. NotFound, NotAFolder."""

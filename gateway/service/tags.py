@@ -54,7 +54,7 @@ class TagPart(EdgePart):
         return found
 
     def edges(self, caller: Caller, file: int) -> list[Edge]:
-        self.need(self.store.by_file(file), file)
+        self.need_file(self.store, file)
         if not self.visible(caller, (file,)) and file in self.index.live:
             raise NotFound(f"no file has the id {file}")
         found = [self._edge(row) for row in self.store.edges(file) if row.tag in self.index.rows]
@@ -80,7 +80,7 @@ class TagPart(EdgePart):
                 except NotFound:
                     continue  # Nobody has a tag that does not exist.
             for file in files:
-                self.need(change.tx.by_file(file), file)
+                self.need_file(change.tx, file)
             new = [ledger.ensure(path) for path in add]
             for file in files:
                 said = {row.tag: row for row in change.tx.edges(file)}
@@ -93,7 +93,7 @@ class TagPart(EdgePart):
     @again
     def put_edges(self, caller: Caller, file: int, edges: Sequence[Edge], *, why: str = "") -> int:
         with self.change(caller) as change:
-            self.need(change.tx.by_file(file), file)
+            self.need_file(change.tx, file)
             ledger = Ledger(self, change, why)
             said = {row.tag: row for row in change.tx.edges(file)}
             for edge in edges:

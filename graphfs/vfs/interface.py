@@ -171,7 +171,8 @@ class Volume(Protocol):
     def removexattr(self, caller: Caller, node: int, name: str) -> None: ...
 
     def watch(self, listener: Callable[[Invalidation], None]) -> None:
-        """Tells what changed behind the kernel's back, on a thread that is not the kernel's."""
+        """Tells what changed behind the kernel's back, on the thread of whoever changed it: the listener only takes it
+        in, and never waits (the kernel may hold locks until that thread answers)."""
         ...
 
     def close(self) -> None:

@@ -8,8 +8,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from queue import SimpleQueue
-from threading import Lock, Thread, local
+from threading import Lock, local
 
 from graphfs.model import Caller, Event, EventKind
 from graphfs.vfs.interface import EVERYTHING, Invalidation
@@ -30,7 +29,7 @@ class _Here(local):
 
 
 class Invalidations:
-    """Turns events of the drive into invalidations, told in order on a thread of its own. Thread-safe."""
+    """Turns events of the drive into invalidations, told in order on the thread of the event. Thread-safe."""
 
     def __init__(self, remote: Origins | None = None) -> None:
         """`remote`: events come on a thread of their own, and only the stamp of who made the change tells them
@@ -40,15 +39,10 @@ class Invalidations:
         self._lock = Lock()
         self._here = _Here()
         self._listeners: list[Callable[[Invalidation], None]] = []
-        self._queue: SimpleQueue[Invalidation | None] = SimpleQueue()
-        self._thread: Thread | None = None
 
     def watch(self, listener: Callable[[Invalidation], None]) -> None:
         with self._lock:
-            self._listeners.append(listener)
-            if self._thread is None:
-                self._thread = Thread(target=self._tell, name="graphfs-invalidate", daemon=True)
-                self._thread.start()
+            self._listeners = [*self._listeners, listener]
 
     def own(self, caller: Caller) -> None:
         """What this caller changes now, on this thread, is asked for by our kernel."""
@@ -91,8 +85,11 @@ class Invalidations:
         self.put(Invalidation(node, pages=True))
 
     def put(self, invalidation: Invalidation) -> None:
-        if self._listeners:
-            self._queue.put(invalidation)
+        for listener in self._listeners:
+            try:
+                listener(invalidation)
+            except Exception:  # one listener must not silence the others, nor fail the change
+                log.exception("a listener failed on %r", invalidation)
 
     def event(self, event: Event) -> None:
         """Of the kinds NODE, ENTRY and RESET; others have no node that a kernel knows."""
@@ -104,14 +101,6 @@ class Invalidations:
             self.put(EVERYTHING)
 
     def close(self) -> None:
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join()
-
-    def _tell(self) -> None:
-        while (invalidation := self._queue.get()) is not None:
-            for listener in self._listeners:
-                try:
-                    listener(invalidation)
-                except Exception:  # one listener must not silence the others
-                    log.exception("a listener failed on %r", invalidation)
+        """Nobody is told any more."""
+        with self._lock:
+            self._listeners = []

@@ -16,7 +16,8 @@ from typing import Any
 
 from graphfs.errors import Busy, Corrupt, DriveError, InvalidArgument, NoSpace, ReadOnly, Unavailable
 
-_CHECKPOINT_AT = 8 << 20
+_CHECKPOINT_AT = 32 << 20
+"""Bytes of the log. A page that many changes touch is copied once a checkpoint: a seldom one copies less."""
 _CHECKPOINT_HARD = 256 << 20
 _MIN_FREE = 1 << 20
 _DRAFT = 0.02

@@ -144,13 +144,13 @@ class GraphWriter(GraphReader):
     def open_batch(self, uid: int, pid: int, actor: str, why: str, now: int, gap: int) -> int:
         if pid:
             rows = self.db.execute(
-                "SELECT id, uid, pid, last, undone, actor FROM batch ORDER BY id DESC LIMIT 8"
+                "SELECT id, last, undone FROM batch WHERE id > (SELECT max(id) - 8 FROM batch)"
+                " AND uid = ? AND pid = ? AND actor = ? ORDER BY id DESC LIMIT 1",
+                (uid, pid, actor),
             ).fetchall()
-            for batch, was_uid, was_pid, last, undone, was_actor in rows:
-                if (was_uid, was_pid, was_actor) == (uid, pid, actor):
-                    if not undone and 0 <= now - last < gap:
-                        return int(batch)
-                    break
+            for batch, last, undone in rows:
+                if not undone and 0 <= now - last < gap:
+                    return int(batch)
         done = self.db.execute(
             "INSERT INTO batch(at, last, uid, pid, actor, why, changes, undone) VALUES(?, ?, ?, ?, ?, ?, 0, 0)",
             (now, now, uid, pid, actor, why),
