@@ -50,6 +50,7 @@ class Settings(Struct, frozen=True):
     review_at: float = 0.45
     facet_minimum: int = 24
     facet_depth: int = 3
+    facet_limit: int = 16
     recent: float = 7 * 86400.0
     batch_gap: float = 2.0
     sweep_every: float = 60.0

@@ -24,6 +24,7 @@ from gateway.store.base import (
     VocabularyStep,
 )
 from graphfs.model import EdgeState
+from graphfs.names import fold
 from graphfs.query.ast import All, And, Not, Or, Query, Range, Recent, Review, Search, Tag, Term, Untagged
 from graphfs.query.ranges import range_test
 from graphfs.query.vocabulary import TagRef
@@ -42,6 +43,8 @@ class Index:
         self._below: dict[int, dict[str, int]] = {}
         self._proposed: dict[int, dict[str, int]] = {}
         """Tags that only a machine spoke of, kept apart: they answer to nobody but `Proposals`."""
+        self._children: dict[int, tuple[TagRef, ...]] = {}
+        """Of each tag that was asked for, by name, until the vocabulary changes."""
         self._aliases: dict[tuple[int, str], AliasRow] = {}
         self._direct: dict[int, BitMap64] = {}
         self._review: dict[int, BitMap64] = {}
@@ -63,7 +66,7 @@ class Index:
         """After tags were made, renamed, moved or deleted."""
         with self._lock:
             self.rows = {row.id: row for row in self._store.tags()}
-            self._below, self._proposed = {}, {}
+            self._below, self._proposed, self._children = {}, {}, {}
             for row in self.rows.values():
                 self._side(row).setdefault(row.parent, {})[row.key] = row.id
             self._aliases = {(row.parent, row.key): row for row in self._store.aliases()}
@@ -77,6 +80,7 @@ class Index:
         with self._lock:
             self.rows[row.id] = row
             self._side(row).setdefault(row.parent, {})[row.key] = row.id
+            self._children.pop(row.parent, None)
             self.generation += 1
 
     def apply(self, steps: Iterable[Step]) -> None:
@@ -158,7 +162,12 @@ class Index:
         return [TagRef(one, self.rows[one].name) for one in list(self._proposed.get(tag, {}).values())]
 
     def children(self, tag: int) -> Iterable[TagRef]:
-        return [TagRef(one, self.rows[one].name) for one in list(self._below.get(tag, {}).values())]
+        found = self._children.get(tag)
+        if found is None:
+            with self._lock:
+                below = sorted(self._below.get(tag, {}).items())
+                found = self._children[tag] = tuple([TagRef(one, self.rows[one].name) for _, one in below])
+        return found
 
     def keys(self, tag: int) -> set[str]:
         """Folded names and aliases of the children."""
@@ -273,7 +282,7 @@ class Proposals:
         return self._index.child(tag, key) or self._index.proposal(tag, key)
 
     def children(self, tag: int) -> Iterable[TagRef]:
-        return [*self._index.children(tag), *self._index.proposals(tag)]
+        return sorted([*self._index.children(tag), *self._index.proposals(tag)], key=lambda one: fold(one.name))
 
     def names(self, tag: int) -> tuple[str, ...]:
         return self._index.names(tag)

@@ -125,6 +125,7 @@ def settings_from(config: Config, owner: int, *, away: bool = False) -> Settings
         review_at=config.tagger.review_at,
         facet_minimum=config.tags.facet_minimum,
         facet_depth=config.tags.facet_depth,
+        facet_limit=config.tags.facet_limit,
         recent=config.tags.recent_days * 86400.0,
         owner=owner,
         away=away,

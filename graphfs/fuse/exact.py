@@ -108,13 +108,16 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
         return entry
 
     async def forget(self, forgotten: list[tuple[int, int]]) -> None:
-        for node, count in forgotten:
-            with self._counting:
-                left = self._lookups.get(node, 0) - count
+        gone, lookups = [], self._lookups
+        with self._counting:
+            for node, count in forgotten:
+                left = lookups.get(node, 0) - count
                 if left > 0:
-                    self._lookups[node] = left
-                    continue
-                self._lookups.pop(node, None)
+                    lookups[node] = left
+                else:
+                    lookups.pop(node, None)
+                    gone.append(node)
+        for node in gone:
             if node != SUPER_ROOT:
                 try:
                     self._volume.forget(node)

@@ -62,7 +62,8 @@ class Graph:
         return None
 
     def children(self, tag: int) -> list[TagRef]:
-        return [TagRef(one, self.tag_names[one]) for one in sorted(self.parents) if self.parents[one] == tag]
+        found = [TagRef(one, self.tag_names[one]) for one in sorted(self.parents) if self.parents[one] == tag]
+        return sorted(found, key=lambda one: fold(one.name))
 
 
 def evaluate(

@@ -5,7 +5,7 @@ is listed strictly narrows what is there, so the tree is finite: `docs/query.md`
 `docs/decisions/query-facets.md` the reasons.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from graphfs.names import fold
@@ -25,6 +25,12 @@ class Limits:
     """A view of this many files or fewer is not narrowed further."""
     depth: int = 3
     """A view of more terms ANDed than this is not narrowed further; a child counts with its parent as one."""
+    most: int = 16
+    """Of a view of one term at most so many co-occurring tags are listed; of one of n terms, that by n squared."""
+
+    def listed(self, terms: int) -> int:
+        """How many co-occurring tags a view of so many terms lists."""
+        return -(-self.most // max(terms, 1) ** 2)
 
 
 DEFAULT_LIMITS = Limits()
@@ -66,7 +72,7 @@ def _children(path: Path, size: int, vocabulary: Vocabulary, count: Count, limit
         return []
     known = _known(path, vocabulary)
     found = []
-    for tag in _by_name(path.tag.id, vocabulary):
+    for tag in vocabulary.children(path.tag.id):
         files = count(Tag(tag.id))
         if own or (0 < files < size and tag.id not in known):
             found.append(Narrowing(tag, files, child=True))
@@ -76,24 +82,25 @@ def _children(path: Path, size: int, vocabulary: Vocabulary, count: Count, limit
 def _beside(path: Path, size: int, vocabulary: Vocabulary, count: Count, limits: Limits) -> list[Narrowing]:
     """Top-level tags: at the root all of them, elsewhere those that narrow."""
     if not path.components:
-        return [Narrowing(tag, count(Tag(tag.id)), child=True) for tag in _by_name(0, vocabulary)]
+        return [Narrowing(tag, count(Tag(tag.id)), child=True) for tag in vocabulary.children(0)]
     if size <= limits.minimum or _depth(path) > limits.depth:
         return []
     known = _known(path, vocabulary)
     found = []
-    for tag in _by_name(0, vocabulary):
+    for tag in vocabulary.children(0):
         files = 0 if tag.id in known else count(Tag(tag.id))
         if 0 < files < size:
             found.append(Narrowing(tag, files, child=False))
-    return sorted(found, key=lambda one: -one.files)  # stable: equal ones stay by name
+    found.sort(key=lambda one: -one.files)  # stable: equal ones stay by name
+    return found[: limits.listed(_depth(path))]
 
 
 def _after_not(path: Path, size: int, vocabulary: Vocabulary, count: Count) -> list[Narrowing]:
     """What may follow `+not`."""
     tag = path.chain.tag if path.chain and path.chain.plain else None
-    children = list(_by_name(tag.id, vocabulary)) if tag else []
+    children = list(vocabulary.children(tag.id)) if tag else []
     names = {fold(one.name) for one in children}
-    others = [one for one in _by_name(0, vocabulary) if fold(one.name) not in names]
+    others = [one for one in vocabulary.children(0) if fold(one.name) not in names]
     known = _known(path, vocabulary)
     return [Narrowing(one, size - count(Tag(one.id)), child=False) for one in children + others if one.id not in known]
 
@@ -104,7 +111,7 @@ def _waiting(path: Path, vocabulary: Vocabulary, count: Count) -> list[Narrowing
     if chain is None or chain.negated:
         return []
     above = chain.tag.id if chain.tag else 0
-    found = [Narrowing(tag, count(Review(tag.id)), child=True) for tag in _by_name(above, vocabulary)]
+    found = [Narrowing(tag, count(Review(tag.id)), child=True) for tag in vocabulary.children(above)]
     return [one for one in found if one.files]
 
 
@@ -120,7 +127,3 @@ def _known(path: Path, vocabulary: Vocabulary) -> set[int]:
             known.add(tag)
             tag = vocabulary.parent(tag)
     return known
-
-
-def _by_name(tag: int, vocabulary: Vocabulary) -> Iterator[TagRef]:
-    return iter(sorted(vocabulary.children(tag), key=lambda one: fold(one.name)))

@@ -26,7 +26,7 @@ class Resolver(Protocol):
         ...
 
     def children(self, tag: int) -> Iterable[TagRef]:
-        """The children of a tag, of 0 the top-level tags, in any order."""
+        """The children of a tag, of 0 the top-level tags, by their folded names."""
         ...
 
 

@@ -137,17 +137,23 @@ class RecordReader:
         return [row[0] for row in rows]
 
     def named(self, files: Iterable[int]) -> list[tuple[str, Node]]:
-        wanted = ",".join(map(str, files))
+        # The few files that are not the node of their number are asked for once, not once for each row.
+        moved = dict(self.query("SELECT file, id FROM node WHERE file <> id"))
+        files = list(files)
+        nodes = [moved.get(file, file) for file in files] if moved else files
         rows = self.query(
             # CROSS JOIN fixes the order: walk the ids, look each up, take its first live name (nearly always its only
             # one).
             "SELECT CASE n.links WHEN 1 THEN (SELECT name FROM entry WHERE node = n.id)"
             f" ELSE {_OLDEST_NAME} END, {_NODE} FROM json_each('[' || ? || ']') j"
-            f" CROSS JOIN node n ON n.id = {_OF_FILE.format('j.value')}"
-            " WHERE n.live = 1 AND n.file = j.value",
-            (wanted,),
+            " CROSS JOIN node n ON n.id = j.value WHERE n.live = 1 AND n.file IS NOT NULL",
+            (",".join(map(str, nodes)),),
         )
-        return [(_decode(row[0]), Node(*row[1:])) for row in rows]
+        found = [(_decode(row[0]), Node(*row[1:])) for row in rows]
+        if moved:  # a node whose number is asked for may be another file by now
+            wanted = set(files)
+            found = [one for one in found if one[1].file in wanted]
+        return found
 
     def live_files(self) -> Iterable[int]:
         return [row[0] for row in self.query("SELECT file FROM node WHERE live = 1 AND file IS NOT NULL")]

@@ -80,6 +80,25 @@ def test_small_views_and_deep_ones_are_not_narrowed() -> None:
     assert listed("project/apollo/report", Limits(minimum=0, depth=3)) == [("draft", 8), ("Twin", 5)]
 
 
+def test_of_many_tags_beside_it_a_view_lists_those_with_the_most_files() -> None:
+    """Fewer with every term; children are all listed, and what is not listed is there when it is named."""
+    top, child, others = 1, 2, range(10, 40)
+    many = Graph(
+        files=frozenset(range(100)),
+        parents={top: 0, child: top, **dict.fromkeys(others, 0)},
+        tag_names={top: "top", child: "child", **{tag: f"tag-{tag}" for tag in others}},
+        edges={file: {top, *([child] if file < 50 else []), *others[: file % 30]} for file in range(100)},
+    )
+
+    def names(path: str, limits: Limits) -> list[str]:
+        return [one.tag.name for one in evaluate_facets(parse(path.split("/"), many), many, limits)]
+
+    assert names("top", Limits(minimum=0, most=9)) == ["child", *(f"tag-{tag}" for tag in range(10, 19))]
+    assert names("top/tag-15", Limits(minimum=0, most=9)) == ["tag-16", "tag-17", "tag-18"]
+    assert names("top/tag-15/tag-16", Limits(minimum=0, most=9)) == ["tag-17"]
+    assert names("top", Limits(minimum=0, most=0)) == ["child"]
+
+
 def test_below_direct_no_children() -> None:
     assert listed("+direct/report", Limits(minimum=0)) == [("draft", 17), ("Twin", 5)]
     assert listed("+direct/project", Limits(minimum=0)) == []
