@@ -56,6 +56,8 @@ def extractor_for(sniffed: Sniffed) -> Extractor | None:
     """The extractor that takes it; None when only type and path are known."""
     if sniffed.kind in _OFFICE and not any(word in sniffed.media_type for word in _ZIPPED):
         return legacy.extract
+    if sniffed.media_type == "application/vnd.ms-outlook":
+        return None  # its type and path are known, its text is not read
     if sniffed.media_type == "image/svg+xml":
         return data.extract
     return EXTRACTORS.get(sniffed.kind)

@@ -8,7 +8,7 @@ import magic
 
 from tagger.extract.code import lexer_for
 from tagger.extract.result import Kind, Sniffed, Source
-from tagger.extract.text import encoding_of
+from tagger.extract.text import encoding_of, unmarked_wide
 
 HEAD = 64 << 10
 _MAGIC = magic.Magic(mime=True)
@@ -33,6 +33,7 @@ _EXACT = {
     "application/x-sqlite3": Kind.DATABASE,
     "message/rfc822": Kind.MAIL,
     "application/mbox": Kind.MAIL,
+    "application/vnd.ms-outlook": Kind.MAIL,
     "text/x-mail": Kind.MAIL,
     "application/vnd.debian.binary-package": Kind.PROGRAM,
     "application/x-rpm": Kind.PROGRAM,
@@ -116,10 +117,13 @@ def sniff(source: Source) -> Sniffed:
 
 
 def _reads_as_text(head: bytes) -> bool:
-    """Encodings that libmagic takes for data: UTF-16 and UTF-32 with a mark, and multi-byte texts without any NUL."""
+    """Encodings that libmagic takes for data: UTF-16 and UTF-32 with a mark, UTF-16 of Latin text without one, and
+    multi-byte texts without any NUL."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return True
     sample = head[:4096]
+    if unmarked_wide(sample):
+        return True
     return (
         b"\0" not in sample
         and sum(byte < 32 and byte not in b"\t\n\r\f\b\x1b" for byte in sample) == 0
@@ -180,12 +184,14 @@ _STREAMS = (
     ("Workbook", "application/vnd.ms-excel"),
     ("Book", "application/vnd.ms-excel"),
     ("PowerPoint Document", "application/vnd.ms-powerpoint"),
+    ("__properties_version1.0", "application/vnd.ms-outlook"),
 )
 
 
 def _inside_ole(path: str, head: bytes) -> str:
-    """Office files of before 2007 are OLE storages: which one, by the names in its directory, which may lie anywhere
-    ([MS-CFB] 2.2: the sector's size is at 30, the directory's first sector at 48); '' when it is none of them."""
+    """Office files of before 2007 and mails that Outlook saved are OLE storages: which one, by the names in its
+    directory, which may lie anywhere ([MS-CFB] 2.2: the sector's size is at 30, the directory's first sector at 48); ''
+    when it is none of them."""
     size = 1 << min(12, int.from_bytes(head[30:32], "little"))
     with open(path, "rb") as file:
         file.seek((int.from_bytes(head[48:52], "little") + 1) * size)

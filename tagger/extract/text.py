@@ -53,6 +53,8 @@ def encoding_of(data: bytes) -> str:
         if data.startswith(mark):
             return name
     sample = data[:DETECT]
+    if wide := unmarked_wide(sample):
+        return wide
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         decoder.decode(sample, final=False)
@@ -63,6 +65,18 @@ def encoding_of(data: bytes) -> str:
         best = charset_normalizer.from_bytes(sample, cp_isolation=list(_LIKELY), steps=4, chunk_size=512).best()
         return best.encoding if best is not None else "cp1252"
     return "utf-8"
+
+
+def unmarked_wide(sample: bytes) -> str:
+    """UTF-16 that does not say so, by its zeros: every other byte of Latin text is one. '' when it is none."""
+    pairs = len(sample) // 2
+    if pairs < 4 or b"\0" not in sample:
+        return ""
+    for name, zeros, letters in (("utf-16-le", sample[1::2], sample[::2]), ("utf-16-be", sample[::2], sample[1::2])):
+        plain = sum(byte in b"\t\n\r" or 32 <= byte < 127 or byte >= 160 for byte in letters)
+        if zeros.count(0) > 0.8 * pairs and letters.count(0) == 0 and plain > 0.95 * pairs:
+            return name
+    return ""
 
 
 def _of_short(sample: bytes) -> str:
