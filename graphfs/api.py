@@ -130,6 +130,10 @@ class Tree(Protocol):
         none."""
         ...
 
+    def paths(self, caller: Caller, node: int) -> list[str]:
+        """All its names as such paths, the oldest first; none for one that has no name."""
+        ...
+
     def file(self, caller: Caller, file: int) -> Node:
         """The node that now is the file with this stable id. NotFound also for one that has no name under `files/`."""
         ...
@@ -335,8 +339,8 @@ class Jobs(Protocol):
     """The durable queue of files to be understood."""
 
     def lease(self, worker: str, limit: int, seconds: float) -> list[Job]:
-        """Up to `limit` jobs that are due, leased for `seconds`. A lease that ran out returns to the queue (counted
-        as an attempt)."""
+        """Up to `limit` jobs that are due, leased for `seconds`: the owners of files take turns, and of one's files the
+        newest is first. A lease that ran out returns to the queue (counted as an attempt). None while paused."""
         ...
 
     def heartbeat(self, file: int, lease: str, seconds: float) -> bool:
@@ -357,6 +361,15 @@ class Jobs(Protocol):
 
     def retry(self, caller: Caller, files: Sequence[int] = ()) -> int:
         """Queues failed jobs again (none given: all failed); returns how many."""
+        ...
+
+    def pause(self, caller: Caller, paused: bool) -> bool:
+        """Whether jobs rest: none is leased until this is taken back, also after a restart. What is leased is finished.
+        Returns what was so before. Idempotent."""
+        ...
+
+    def spend(self, endpoint: str, tokens: int) -> int:
+        """Adds to the tokens that all taggers together used of an endpoint today (UTC); returns the sum. 0 asks."""
         ...
 
     def remembered(self, content: str, model: str, prompt: str) -> tuple[str, ...] | None:

@@ -237,6 +237,8 @@ class View(Struct, frozen=True):
     """The tag named by the last component when that is a plain tag."""
     child: bool = False
     """Whether the last component was taken as a child of the tag before it (or as a root tag when it is the first)."""
+    review: str = ""
+    """Path of the tag whose waiting suggestions it lists (`+review/a`)."""
 
 
 class ViewEntry(Struct, frozen=True, gc=False):
@@ -368,6 +370,21 @@ class PinState(Struct, frozen=True):
     error: str = ""
 
 
+class Queue(Struct, frozen=True):
+    """How the tagger's work goes on."""
+
+    paused: bool = False
+    """A person paused it: nothing is handed out until it is resumed."""
+    reason: str = ""
+    """Why nothing goes on: who paused it, or why a tagger waits (its model is away, the day's tokens are used up)."""
+    until: int = 0
+    """When a tagger that waits tries again; 0: nobody knows."""
+    per_minute: float = 0.0
+    """Files that ended in the last minutes, those that this main server was told of."""
+    seconds_left: float | None = None
+    """At that pace; None while nothing ends."""
+
+
 class Link(Struct, frozen=True):
     """How a mount stands with its server."""
 
@@ -403,6 +420,7 @@ class Status(Struct, frozen=True):
     schema: int
     link: Link | None = None
     """Of a mount of a server, told by that mount itself."""
+    queue: Queue = Queue()
 
 
 class Problem(Struct, frozen=True):

@@ -162,6 +162,7 @@ NEEDS: dict[str, Check] = {
     "set_attributes": _attributes,
     "readlink": _on("node", 0),
     "path": _on("node", 0),
+    "paths": _on("node", 0),
     "file": _on_file(0),
     "space": _nothing,
     "xattrs": _on("node", READ),

@@ -2,14 +2,14 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pyroaring import BitMap64
 
 from gateway.service.core import again
 from gateway.service.trash import TrashPart
 from graphfs import __version__
-from graphfs.model import Caller, EdgeState, JobState, Problem, Status, Trashed
+from graphfs.model import Caller, EdgeState, JobState, Problem, Queue, Status, Trashed
 
 _GRACE = 3600 * 10**9
 """A blob that nothing uses is kept this long after it was put: its commit may be on the way."""
@@ -22,6 +22,10 @@ class CarePart(TrashPart):
     """Implements `graphfs.api.Care`."""
 
     _candidates: set[bytes]
+
+    def queue_state(self, counts: Mapping[str, int]) -> Queue:
+        """How the queue goes on (`JobPart`)."""
+        raise NotImplementedError
 
     def status(self, caller: Caller) -> Status:
         totals = self.store.totals()
@@ -40,6 +44,7 @@ class CarePart(TrashPart):
             totals["trashed"],
             __version__,
             self.store.schema,
+            queue=self.queue_state(counts),
         )
 
     def fsck(self, caller: Caller, *, repair: bool = False, verify: bool = False) -> list[Problem]:

@@ -254,6 +254,14 @@ class Core:
         """See `graphfs.api.Tree.path`."""
         return self.oldest_path(node)
 
+    def paths(self, caller: Caller, node: int) -> list[str]:
+        """See `graphfs.api.Tree.paths`."""
+        found = []
+        for name in self.store.names(node):
+            above = self.folder_path(name.folder)
+            found.append(f"{above}/{name.name}" if above else name.name)
+        return found
+
     def hold(self, node: int) -> None:
         if self.settings.away:
             return

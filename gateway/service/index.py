@@ -196,6 +196,16 @@ class Index:
             found += self._proposed.get(one, {}).values()
         return found
 
+    def known(self, path: str) -> int:
+        """The tag at a path, one that is only proposed too; 0 when there is none."""
+        tag = 0
+        for name in path.split("/"):
+            found = self.child(tag, fold(name)) or self.proposal(tag, fold(name))
+            if found is None:
+                return 0
+            tag = found.id
+        return tag
+
     def lineage(self, tag: int) -> set[int]:
         """The tag and all above it."""
         found = set()

@@ -3,11 +3,12 @@
 import json
 import random
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gateway.service.content import content_name
 from gateway.service.core import Change, again
 from gateway.service.edges import EdgePart, Ledger
+from gateway.service.turns import Pace, Turns, left
 from gateway.store.base import EdgeRow
 from graphfs.errors import AlreadyExists, Conflict, InvalidArgument, NameTooLong, NotFound
 from graphfs.model import (
@@ -18,11 +19,16 @@ from graphfs.model import (
     JobRecord,
     JobState,
     Outcome,
+    Queue,
     Source,
     Suggestion,
 )
 
 _TAGGER = Caller(uid=0, gid=0, actor="tagger")
+_PAUSED = "paused"
+"""The memo that says who paused the queue."""
+_SPENT = "spent "
+_DAY = 86_400 * 10**9
 _MACHINES = (Source.RULE.value, Source.MODEL.value)
 
 
@@ -36,12 +42,27 @@ def backoff(attempts: int, base: float, most: float, jitter: float) -> float:
 class JobPart(EdgePart):
     """Implements `graphfs.api.Jobs`."""
 
+    turns: Turns
+    pace: Pace
+
+    def queue_state(self, counts: Mapping[str, int]) -> Queue:
+        """How the queue goes on."""
+        now = self.clock()
+        paused = self.store.memo(_PAUSED)
+        pace = self.pace.per_second(now)
+        reason, until = (f"paused by {paused}", 0) if paused else self.pace.reason(now)
+        waiting = left(counts)
+        seconds = waiting / pace if pace and waiting and not paused else None
+        return Queue(bool(paused), reason, until, round(pace * 60, 1), seconds)
+
     @again
     def lease(self, worker: str, limit: int, seconds: float) -> list[Job]:
         with self.change(_TAGGER) as change:
             tx, now = change.tx, change.now
             found = []
-            for due in tx.due_jobs(now, limit):
+            if tx.memo(_PAUSED):
+                return []
+            for due in self.turns.choose(tx.job_owners(), limit, lambda owner: tx.due_jobs(now, limit, owner)):
                 # A lease that ran out was an attempt; too many of those and the file is what kills workers.
                 attempts = due.attempts + 1
                 if attempts > self.settings.max_attempts:
@@ -91,6 +112,10 @@ class JobPart(EdgePart):
             if outcome.state is JobState.TAGGED:
                 self._apply(change, file, outcome.suggestions)
             attempts = record.attempts if outcome.counts else record.attempts - 1
+            if state is not JobState.QUEUED:
+                change.after(lambda: self.pace.ended(now))
+            elif outcome.error and not outcome.counts:
+                change.after(lambda: self.pace.waits(outcome.error, now + int(wait * 1e9)))
             if state is JobState.QUEUED:
                 tx.save_job(file, state, attempts, now + int(wait * 1e9), "", 0, "", outcome.error)
             else:
@@ -117,10 +142,11 @@ class JobPart(EdgePart):
         tx = change.tx
         ledger = Ledger(self, change, "tagged")
         said = {row.tag: row for row in tx.edges(file)}
+        refused = {row.tag for row in said.values() if row.state == EdgeState.REJECTED}
         repeated: set[int] = set()
         for one in sorted(suggestions, key=lambda each: -each.confidence):
             state = self._state(one)
-            if state is None:
+            if state is None or (refused and self._lies_below(one.tag, refused)):
                 continue
             try:
                 tag = ledger.ensure(one.tag, proposed=state is EdgeState.REVIEW)
@@ -141,6 +167,11 @@ class JobPart(EdgePart):
             if tag not in repeated and before.source in _MACHINES and before.state != EdgeState.REJECTED:
                 ledger.say(before, None)
         ledger.close()
+
+    def _lies_below(self, path: str, refused: set[int]) -> bool:
+        """Whether a tag is one of these or lies below one: it would give again what was rejected."""
+        names = path.split("/")
+        return any(self.index.known("/".join(names[:end])) in refused for end in range(1, len(names) + 1))
 
     def _state(self, suggestion: Suggestion) -> EdgeState | None:
         if suggestion.confidence >= self.settings.apply_at:
@@ -165,6 +196,25 @@ class JobPart(EdgePart):
             if count:
                 change.tell(EventKind.JOBS)
         return count
+
+    @again
+    def pause(self, caller: Caller, paused: bool) -> bool:
+        with self.change(caller) as change:
+            before = change.tx.memo(_PAUSED)
+            if bool(before) != paused:
+                change.tx.save_memo(_PAUSED, self.actor(caller) if paused else "")
+                change.tell(EventKind.JOBS)
+        return bool(before)
+
+    @again
+    def spend(self, endpoint: str, tokens: int) -> int:
+        day = self.clock() // _DAY
+        with self.change(_TAGGER) as change:
+            known = change.tx.memo(f"{_SPENT}{endpoint}").partition(":")
+            used = int(known[2]) if known[0] == str(day) else 0
+            if tokens:
+                change.tx.save_memo(f"{_SPENT}{endpoint}", f"{day}:{used + tokens}")
+        return used + tokens
 
     def remembered(self, content: str, model: str, prompt: str) -> tuple[str, ...] | None:
         found = self.store.answer(content, model, prompt)

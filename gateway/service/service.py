@@ -18,6 +18,7 @@ from gateway.service.content import ContentPart, SpacePart
 from gateway.service.core import Settings, again
 from gateway.service.jobs import JobPart
 from gateway.service.journal import JournalPart
+from gateway.service.turns import Pace, Turns
 from gateway.service.views import ViewPart
 from gateway.store.base import Store
 from gateway.store.engine import open_store
@@ -46,6 +47,8 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart, 
         self.space_folder = str(folder)
         self.space_reserve = reserve
         self._answers = OrderedDict()
+        self.reviewed = {}
+        self.turns, self.pace = Turns(), Pace()
         self._candidates = set()
         self._clear_forsaken()
         self._sweepers = [

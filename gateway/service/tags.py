@@ -75,10 +75,9 @@ class TagPart(EdgePart):
             for path in remove:
                 for name in path.split("/"):
                     check_tag_name(name)
-                try:
-                    gone.update(self.index.subtree(self.need_tag(path).id))
-                except NotFound:
-                    continue  # Nobody has a tag that does not exist.
+                # Nobody has a tag that does not exist; one that is only proposed can be rejected.
+                if found := self.index.known(path):
+                    gone.update(self.index.subtree(found))
             for file in files:
                 self.need_file(change.tx, file)
             new = [ledger.ensure(path) for path in add]

@@ -19,6 +19,8 @@ from graphfs.query.text import parse_text
 from graphfs.query.vocabulary import Vocabulary
 
 _REMEMBERED = 256
+_REVIEWING = 600 * 10**9
+"""How long a tag that is only proposed can be named after its suggestions were looked at, ns."""
 
 
 class Answer(Struct, frozen=True):
@@ -31,6 +33,7 @@ class Answer(Struct, frozen=True):
 class ViewPart(TagPart):
     """Implements `graphfs.api.Views`."""
 
+    reviewed: dict[str, int]
     _answers: OrderedDict[tuple[object, ...], Answer]
 
     def no_search(self, words: str) -> Iterable[int]:
@@ -83,11 +86,12 @@ class ViewPart(TagPart):
             if self.sees_all(caller)
             else (caller.uid, caller.gid, caller.groups, self.publisher.events(-1, 0)[-1].seq)
         )
-        key = (self.index.generation, tuple(components), who)
+        vocabulary = self.vocabulary(components)
+        key = (self.index.generation, tuple(components), who, vocabulary is self.index)
         known = self._answers.get(key)
         if known is not None:
             return known
-        path = parse(components, self.vocabulary(components))
+        path = parse(components, vocabulary)
         files = self.seen(caller, self.matching(path.query)) if components else BitMap64()
         found = Answer(path, files)
         if not _moving(path.query.term):
@@ -97,8 +101,17 @@ class ViewPart(TagPart):
         return found
 
     def vocabulary(self, components: Sequence[str]) -> Vocabulary:
-        """The tags that a path may name: those only proposed where it is about review."""
-        return Proposals(self.index) if Operator.REVIEW in components else self.index
+        """The tags that a path may name: those only proposed where it is about review. For a while after somebody
+        looked at its suggestions there, such a tag can be named as any other: what is accepted is moved to it."""
+        if Operator.REVIEW in components:
+            at = list(components).index(Operator.REVIEW)
+            if len(components) > at + 1:
+                if len(self.reviewed) > _REMEMBERED:
+                    self.reviewed.clear()
+                self.reviewed[fold(components[at + 1])] = self.clock()
+            return Proposals(self.index)
+        looked = self.reviewed.get(fold(components[0])) if components and self.reviewed else None
+        return Proposals(self.index) if looked and self.clock() - looked < _REVIEWING else self.index
 
     def view(self, caller: Caller, path: Sequence[str]) -> View:
         return self._view(caller, self.answer(caller, path))
@@ -116,6 +129,7 @@ class ViewPart(TagPart):
             tuple(self.index.path(one) for one in path.gives),
             self.tag_record(caller, self.index.rows[tag.id]) if tag else None,
             path.child,
+            self.index.path(path.reviewed.id) if path.reviewed else "",
         )
 
     def view_entry(self, caller: Caller, path: Sequence[str], name: str) -> View | Node:

@@ -228,6 +228,10 @@ class Reader(Protocol):
         """Whether a committed transaction (or this one) was marked with this key."""
         ...
 
+    def memo(self, name: str) -> str:
+        """A text that was kept under a name; '' when there is none."""
+        ...
+
 
 class Transaction(Reader, Protocol):
     """Changes. Ids are given once and never again."""
@@ -318,8 +322,12 @@ class Transaction(Reader, Protocol):
         ...
 
     def delete_job(self, file: int) -> None: ...
-    def due_jobs(self, now: int, limit: int) -> list[DueJob]:
-        """Queued ones whose time has come, newest file first, and leases that ran out."""
+    def job_owners(self) -> list[int]:
+        """uids of the owners of all files that are queued or leased, ascending."""
+        ...
+
+    def due_jobs(self, now: int, limit: int, owner: int) -> list[DueJob]:
+        """One owner's: queued ones whose time has come, newest file first, and leases that ran out."""
         ...
 
     def save_job(
@@ -339,6 +347,10 @@ class Transaction(Reader, Protocol):
         ...
 
     def delete_token(self, name: str) -> None: ...
+    def save_memo(self, name: str, text: str) -> None:
+        """Keeps a short text under a name. Of two that read it and then wrote, one is overtaken."""
+        ...
+
     def mark_done(self, key: str, now: int) -> None:
         """Marks this transaction. Of two with one key only one commits: Conflict."""
         ...

@@ -211,8 +211,47 @@ def _tagging(commands: Commands) -> None:
     )
     _files_and_tags(one)
     one.add_argument("-a", "--all", action="store_true", help="take all tags; every argument is a file")
-    one = commands.add("why", "tagging:why", "say where the tags of files come from")
+    one = commands.add(
+        "why",
+        "tagging:why",
+        "say where the tags of files come from",
+        examples=("graphfs why report.pdf", "graphfs why report.pdf apollo", "graphfs why -t apollo *.pdf"),
+    )
     one.add_argument("file", nargs="+", metavar="FILE")
+    one.add_argument("-t", "--tags", action="append", metavar="TAG[,TAG]", help="only these tags")
+    one = commands.add(
+        "review",
+        "reviewing:review",
+        "list, accept or reject the suggestions that wait",
+        "Without a file: all there are, or with -t all of a tag. What was rejected no machine suggests again for that "
+        "file. The same as `rm` in tags/+review/TAG/, and `mv` from there to tags/TAG/.",
+        examples=(
+            "graphfs review",
+            "graphfs review accept report.pdf",
+            "graphfs review reject -t draft",
+            "graphfs review accept -t garden -r Photos/",
+        ),
+    )
+    one.add_argument("action", nargs="?", choices=("list", "accept", "reject"), default="list", help="(default: list)")
+    one.add_argument("file", nargs="*", metavar="FILE")
+    one.add_argument("-t", "--tags", action="append", metavar="TAG[,TAG]", help="only these tags and those below them")
+    one.add_argument("-r", "--recursive", action="store_true", help="for a folder: all files in it")
+    one.add_argument("-a", "--all", action="store_true", help="accept or reject everything that waits")
+    one = commands.add(
+        "retag",
+        "reviewing:retag",
+        "let files be tagged anew, after another model was set for instance",
+        "Tags that a machine gave are replaced; a person's tags and rejections stay. What a model was asked about the "
+        "same content before is not asked again.",
+    )
+    one.add_argument("file", nargs="*", metavar="FILE")
+    one.add_argument("-r", "--recursive", action="store_true", help="for a folder: all files in it")
+    one.add_argument("-a", "--all", action="store_true", help="all files of the drive")
+    for name, paused in (("pause", "until `graphfs resume`, restarts included"), ("resume", "where it was paused")):
+        one = commands.add(
+            name, f"condition:{name}", f"let the tagger {'rest' if name == 'pause' else 'go on'}, {paused}"
+        )
+        _of_drive(one)
     one = commands.add(
         "retry", "condition:retry", "queue files for the tagger again", "Without a file: all that failed."
     )

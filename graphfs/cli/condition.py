@@ -1,8 +1,9 @@
-"""`status`, `wait` and `retry`: how the drive is, and when it is done."""
+"""`status`, `wait`, `pause`, `resume` and `retry`: how the drive is, and when it is done."""
 
 import time
 from argparse import Namespace
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 
@@ -12,7 +13,7 @@ from graphfs.cli.locations import files_at
 from graphfs.cli.progress import Progress, progress
 from graphfs.cli.screen import Screen, count_text, plain, size_text
 from graphfs.errors import DriveError
-from graphfs.model import JobState, Link, Status
+from graphfs.model import JobState, Link, Queue, Status
 from graphfs.mounting.registry import MountRecord
 
 _POLL = 20.0
@@ -55,6 +56,7 @@ def status(arguments: Namespace, screen: Screen) -> int:
             f"{count_text(found.tags, 'tag')} given {count_text(found.edges, 'time')}, {found.review:,} for review",
         ),
         ("queue", queue or "empty"),
+        *([("", text)] if (text := _queue_text(found.queue)) else []),
         ("disk", f"{size_text(found.stored)} used, {free} free"),
         *([("server", _link_text(found.link))] if found.link else []),
         ("trash", count_text(found.trashed, "file")),
@@ -73,6 +75,46 @@ def status(arguments: Namespace, screen: Screen) -> int:
         )
     for failure in shown:
         screen.line(f"  {screen.name(place.show(failure.path))}: {screen.name(failure.error or 'no reason is known')}")
+    return OK
+
+
+def _queue_text(queue: Queue) -> str:
+    """Whether it goes on, how fast, and how long it will take."""
+    if queue.reason:
+        again = datetime.fromtimestamp(queue.until / 1e9).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        more = " (`graphfs resume` goes on)" if queue.paused else f"; tried again at {again}" if queue.until else ""
+        return f"waits: {queue.reason}{more}"
+    if queue.seconds_left is None:
+        return ""
+    seconds = round(queue.seconds_left)
+    left = (
+        f"{seconds} s"
+        if seconds < 120
+        else f"{round(seconds / 60)} min"
+        if seconds < 7200
+        else f"{seconds / 3600:.0f} h"
+    )
+    return f"{queue.per_minute:,.0f} files a minute, about {left} left"
+
+
+def pause(arguments: Namespace, screen: Screen) -> int:
+    """Nothing is handed to taggers from now on."""
+    return _pause(arguments, screen, paused=True)
+
+
+def resume(arguments: Namespace, screen: Screen) -> int:
+    """Taggers get work again."""
+    return _pause(arguments, screen, paused=False)
+
+
+def _pause(arguments: Namespace, screen: Screen, *, paused: bool) -> int:
+    with opened(arguments, paths_of(arguments)) as place:
+        before = place.drive.pause(place.caller, paused)
+    if screen.as_json:
+        screen.json({"paused": paused, "before": before})
+    else:
+        word = "paused" if paused else "at work"
+        screen.note(f"the tagger was {word} already" if before == paused else f"the tagger is {word}")
     return OK
 
 

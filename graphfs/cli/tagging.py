@@ -94,21 +94,36 @@ def _change(place: Place, nodes: Sequence[Node], tags: Sequence[str], *, taking:
 def why(arguments: Namespace, screen: Screen) -> int:
     """Prints everything that is said of files."""
     status, told = OK, []
-    with opened(arguments, arguments.file) as place:
-        for path in arguments.file:
+    with opened(arguments, arguments.file[:1]) as place:
+        paths, tags = _asked(place, arguments.file, split_tags(arguments.tags or ()))
+        for path in paths:
             try:
                 for _, node in files_at(place, path):
-                    edges = place.drive.edges(place.caller, node.file)
+                    edges = [
+                        edge
+                        for edge in place.drive.edges(place.caller, node.file)
+                        if not tags or edge.tag.casefold() in {tag.casefold() for tag in tags}
+                    ]
                     job = _job(place, node)
                     told.append({"path": locate(place, path).path, "id": node.file, "job": job, "tags": edges})
                     if not screen.as_json:
-                        _print(screen, path, edges, job, heading=len(arguments.file) > 1)
+                        _print(screen, path, edges, job, heading=len(paths) > 1, asked=bool(tags))
             except DriveError as error:
                 screen.error(error, screen.name(path))
                 status = status or exit_of(error)
     if screen.as_json:
         screen.json(told)
     return status
+
+
+def _asked(place: Place, words: list[str], tags: list[str]) -> tuple[list[str], list[str]]:
+    """Files and tags: FILE TAG may be said without -t where the second word names no file."""
+    if not tags and len(words) == 2:
+        try:
+            locate(place, words[1])
+        except DriveError:
+            return words[:1], split_tags(words[1:])
+    return words, tags
 
 
 def _job(place: Place, node: Node) -> dict[str, object] | None:
@@ -119,7 +134,9 @@ def _job(place: Place, node: Node) -> dict[str, object] | None:
     return {"state": record.state, "attempts": record.attempts, "error": record.error}
 
 
-def _print(screen: Screen, path: str, edges: Sequence[Edge], job: dict[str, object] | None, *, heading: bool) -> None:
+def _print(
+    screen: Screen, path: str, edges: Sequence[Edge], job: dict[str, object] | None, *, heading: bool, asked: bool
+) -> None:
     if heading:
         screen.line(f"{screen.name(path)}:")
     styles = {EdgeState.APPLIED: "green", EdgeState.REVIEW: "yellow", EdgeState.REJECTED: "dim"}
@@ -131,8 +148,10 @@ def _print(screen: Screen, path: str, edges: Sequence[Edge], job: dict[str, obje
         screen.line(f"{name}  {edge.state}, by {screen.name(who)} on {when}{sure}")
         if edge.evidence:
             screen.line(f"    {screen.name(edge.evidence)}")
+        if edge.prompt and edge.source != "person":
+            screen.line(screen.style(f"    prompt {screen.name(edge.prompt)}", "dim"))
     if not edges:
-        screen.line("no tags")
+        screen.line("nothing is said of it" if asked else "no tags")
     if job is not None:
         failed = f": {job['error']}" if job["error"] else ""
         screen.line(

@@ -90,6 +90,7 @@ class HttpDrive:
     readlink = _over_http(Tree.readlink)
     accessed = _over_http(Tree.accessed)
     path = _over_http(Tree.path)
+    paths = _over_http(Tree.paths)
     file = _over_http(Tree.file)
     space = _over_http(Tree.space)
     hold = _over_http(Tree.hold)
@@ -134,6 +135,8 @@ class HttpDrive:
     finish = _over_http(Jobs.finish)
     job = _over_http(Jobs.job)
     retry = _over_http(Jobs.retry)
+    pause = _over_http(Jobs.pause)
+    spend = _over_http(Jobs.spend)
     remembered = _over_http(Jobs.remembered)
     remember = _over_http(Jobs.remember)
 

@@ -102,6 +102,12 @@ class Path:
         return self.chain.tag if self.chain and self.chain.plain and self.complete else None
 
     @property
+    def reviewed(self) -> TagRef | None:
+        """The tag whose waiting suggestions are listed (`+review/a`)."""
+        reviewing = self.chain is not None and self.chain.review and not self.chain.negated
+        return self.chain.tag if self.chain and reviewing and self.complete else None
+
+    @property
     def gives(self) -> tuple[int, ...]:
         """Tags that a file put here is given; none where anything but plain tags is asked for."""
         tags = tuple(dict.fromkeys(term.id for term in self.terms if isinstance(term, Tag)))

@@ -28,6 +28,7 @@ from graphfs.vfs.virtual import Kind, LiteralPath, VirtualIds
 DOOR = "tags"
 _UNTAGGED = "+untagged"
 _RECENT = "+recent"
+_REVIEW = "+review"
 _ALL = "+all"
 _PROBES = 4096
 
@@ -171,7 +172,9 @@ class TagsRoom:
         everything = self._drive.view(caller, (_ALL,))
         if not everything.files:
             return []
+        waiting = self._drive.view(caller, (_REVIEW,))
         return [
+            *([Facet(_REVIEW, waiting.files, False, 0, waiting.changed)] if waiting.files else []),
             Facet(_RECENT, 0, False, 0, everything.changed),
             Facet(_UNTAGGED, self._drive.view(caller, (_UNTAGGED,)).files, False, 0, everything.changed),
         ]
@@ -336,7 +339,7 @@ class TagsRoom:
 
     def _of_view(self, path: LiteralPath, view: View, node: int = 0) -> Attributes:
         """The size is the number of files, the mode says whether anything can be put here or taken away."""
-        writable = not path or bool(view.gives) or path == (_UNTAGGED,)
+        writable = not path or bool(view.gives) or bool(view.review) or path == (_UNTAGGED,)
         mode = stat.S_IFDIR | (0o755 if writable else 0o555)
         return self._made(node or self._ids.id(Kind.FOLDER, path), mode, view.files, view.changed or self._started)
 

@@ -8,7 +8,7 @@ from graphfs.api import Content, Tags, Tree, Views, Xattrs
 from graphfs.errors import AlreadyExists, IsAFolder, NotAFolder, NotFound, NotPermitted
 from graphfs.model import Caller, Node, Replace, View
 from graphfs.vfs.tags_arrivals import Arrivals
-from graphfs.vfs.tags_places import Place, Places, own_folder, removable
+from graphfs.vfs.tags_places import Place, Places, at_or_under, own_folder, removable
 from graphfs.vfs.tags_removals import Removals
 from graphfs.vfs.trash import TagTrash
 from graphfs.vfs.virtual import LiteralPath, VirtualIds
@@ -108,6 +108,10 @@ class Moves:
             return
         if target is None:
             self._rename_own(caller, node, name, new_name)
+        if view.review:
+            self._judge(caller, view, node, new_view)
+            self._arrivals.removed(path, name)
+            return
         last = removable(view)
         given = [*view.gives, last] if last else []
         lost = next((tag for tag in reversed(given) if tag not in new_view.gives), None)
@@ -115,6 +119,15 @@ class Moves:
         why = f"moved from {'/'.join(('tags', *path))} to {'/'.join(('tags', *new_path))}"
         self._drive.change_tags(caller, [node.file], new, [lost] if lost else [], why=why)
         self._arrivals.removed(path, name)
+
+    def _judge(self, caller: Caller, view: View, node: Node, new_view: View) -> None:
+        """A suggestion that is moved to its own tag is accepted; moved to another one, that is the right one."""
+        why = f"moved from {'/'.join(('tags', *view.path))} to {'/'.join(('tags', *new_view.path))}"
+        waiting = [edge.tag for edge in self._removals.waiting(caller, view, node)]
+        accepted = [tag for tag in waiting if any(at_or_under(tag, given) for given in new_view.gives)]
+        others = [tag for tag in new_view.gives if not any(at_or_under(one, tag) for one in accepted)]
+        self._drive.change_tags(caller, [node.file], [*accepted, *others], [], why=why)
+        self._removals.reject(caller, view, node, why)
 
     def _rename_own(self, caller: Caller, node: Node, name: str, new_name: str) -> None:
         """The file's own name becomes `new_name` when a person asked for another one than was shown."""

@@ -90,10 +90,10 @@ def own_folder(view: View) -> bool:
 
 
 def removable(view: View) -> str:
-    """Path of the tag that a file loses when its entry is removed from the view: the last plain one. '' when there
-    is none."""
+    """Path of the tag that a file loses when its entry is removed from the view: the last plain one, or the one
+    that is reviewed. '' when there is none."""
     if not view.gives:
-        return ""
+        return view.review
     return view.tag.path if view.tag is not None else view.gives[-1]
 
 

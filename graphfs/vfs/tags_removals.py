@@ -5,6 +5,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
+
 from graphfs.api import Tags, Tree, Views
 from graphfs.errors import InvalidArgument, NotEmpty, NotPermitted
 from graphfs.model import Caller, Edge, EdgeState, Node, View
@@ -70,15 +72,33 @@ class Removals:
         tag = removable(view)
         if not tag:
             raise NotPermitted("nothing can be removed from this folder")
+        if view.review:
+            self.reject(caller, view, node, why)
+            return
         lost: tuple[Edge, ...] = ()
         if not own_folder(view):
             lost = tuple(edge for edge in self._drive.edges(caller, node.file) if at_or_under(edge.tag, tag))
         self._drive.change_tags(caller, [node.file], [], [tag], why=why)
         self._remember(caller, view.path, node.file, lost)
 
+    def waiting(self, caller: Caller, view: View, node: Node) -> list[Edge]:
+        """The suggestions of a file that a folder of `+review` shows."""
+        edges = self._drive.edges(caller, node.file)
+        return [edge for edge in edges if edge.state is EdgeState.REVIEW and at_or_under(edge.tag, view.review)]
+
+    def reject(self, caller: Caller, view: View, node: Node, why: str) -> None:
+        """The suggestions are remembered as rejected; tags that the file has are not touched, whatever lies below."""
+        refused = [
+            msgspec.structs.replace(edge, state=EdgeState.REJECTED, at=0, actor="")
+            for edge in self.waiting(caller, view, node)
+        ]
+        self._drive.put_edges(caller, node.file, refused, why=why)
+
     def folder(self, caller: Caller, view: View) -> None:
         """An unused tag is deleted, else NotEmpty. The folder of another tag within a tag's folder only has to be
         empty: the tag is not touched, because `rm -r` passes through."""
+        if view.review and not view.files:
+            return  # `rm -r` of suggestions ends with the folder, which is gone by itself
         if view.tag is None:
             raise NotPermitted("this folder is part of what tags/ can be asked")
         with self._lock:

@@ -198,6 +198,7 @@ OPERATIONS: dict[str, Operation] = {
         _row(Tree.readlink, "GET", "/nodes/{node}/target", _R, inline=True),
         _row(Tree.accessed, "POST", "/accessed", _R, idempotent=True),
         _row(Tree.path, "GET", "/nodes/{node}/path", _R, inline=True),
+        _row(Tree.paths, "GET", "/nodes/{node}/paths", _R, inline=True),
         _row(Tree.file, "GET", "/by-id/{file}", _R, inline=True),
         _row(Tree.space, "GET", "/space", _R, inline=True),
         _row(Tree.hold, "POST", "/nodes/{node}/hold", _R, inline=True),
@@ -252,6 +253,8 @@ OPERATIONS: dict[str, Operation] = {
         _row(Jobs.retry, "POST", "/jobs/retry", _T, idempotent=True),
         _row(Jobs.remembered, "GET", "/answers", _T, inline=True),
         _row(Jobs.remember, "PUT", "/answers", _T, idempotent=True),
+        _row(Jobs.pause, "POST", "/jobs/pause", _T, idempotent=True),
+        _row(Jobs.spend, "POST", "/jobs/spend", _T),
         # what changed
         _row(Events.events, "GET", "/events", _R),
         _row(Resources.event_stream, "GET", "/events/stream", _R),

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from graphfs.errors import Conflict, NotFound
-from graphfs.model import FILES_ROOT, Job, JobState, Node, Outcome, Suggestion
-from tests.contracts.ground import OWNER, Ground, digest_of, eventually
+from graphfs.model import FILES_ROOT, Job, JobState, Node, Outcome, Source, Suggestion
+from tests.contracts.ground import OWNER, STRANGER, Ground, digest_of, eventually
 
 FAILED = JobState.FAILED
 ATTEMPTS = 3
@@ -168,6 +168,118 @@ def test_answers_are_remembered(ground: Ground) -> None:
     assert ground.drive.remembered("c", "m", "other") is None
     ground.drive.remember("c", "m", "p", [])
     assert ground.drive.remembered("c", "m", "p") == ()
+
+
+def test_a_paused_queue_rests_until_it_is_resumed(ground: Ground) -> None:
+    node = ground.file("a", b"x")
+    held = lease_one(ground, node)
+    other = ground.file("b", b"y")
+    assert ground.drive.pause(OWNER, True) is False
+    assert ground.drive.pause(OWNER, True) is True
+    assert ground.drive.lease("worker", 5, 60) == []
+    queue = ground.drive.status(OWNER).queue
+    assert (queue.paused, queue.seconds_left) == (True, None)
+    assert queue.reason.startswith("paused by")
+    assert ground.drive.finish(node.file, held.lease, Outcome(JobState.TAGGED)) == "tagged"
+    assert ground.drive.pause(OWNER, False) is True
+    assert lease_one(ground, other).attempts == 1
+
+
+def test_owners_take_turns_and_ones_newest_is_first(ground: Ground) -> None:
+    many = [ground.file(f"{number}", b"x") for number in range(6)]
+    ground.folder("open", mode=0o777)
+    late = ground.file("open/late", b"y", caller=STRANGER)
+    more = [ground.file(f"more {number}", b"x") for number in range(6)]
+    got: list[int] = []
+    while jobs := ground.drive.lease("worker", 2, 60):
+        got += [job.file for job in jobs]
+    assert sorted(got) == sorted(node.file for node in (*many, late, *more))
+    assert got.index(late.file) <= 2
+    mine = [file for file in got if file != late.file]
+    assert mine == sorted(mine, reverse=True)
+
+
+def test_the_reason_for_waiting_is_told(ground: Ground) -> None:
+    node = ground.file("a", b"x")
+    job = lease_one(ground, node)
+    ground.drive.finish(
+        node.file, job.lease, Outcome(JobState.QUEUED, error="no tokens left", retry_after=3600.0, counts=False)
+    )
+    queue = ground.drive.status(OWNER).queue
+    assert (queue.paused, queue.reason) == (False, "no tokens left")
+    assert queue.until > job.lease_until
+
+
+def test_the_pace_and_an_estimate(ground: Ground) -> None:
+    nodes = [ground.file(f"{number}", b"x") for number in range(6)]
+    for job in list(ground.leased(*nodes).values())[:4]:
+        ground.drive.finish(job.file, job.lease, Outcome(JobState.TAGGED))
+    queue = ground.drive.status(OWNER).queue
+    assert queue.per_minute > 0
+    assert queue.seconds_left is not None
+    assert queue.seconds_left == pytest.approx(2 / (queue.per_minute / 60), rel=0.05)
+
+
+def test_tokens_add_up_over_all_taggers(ground: Ground) -> None:
+    assert ground.drive.spend("http://a/v1", 0) == 0
+    assert ground.drive.spend("http://a/v1", 30) == 30
+    assert ground.drive.spend("http://a/v1", 12) == 42
+    assert ground.drive.spend("http://b/v1", 1) == 1
+    assert ground.drive.spend("http://a/v1", 0) == 42
+
+
+def test_all_names_of_a_file(ground: Ground) -> None:
+    node = ground.file("d/a", b"x")
+    ground.drive.link(OWNER, node.id, FILES_ROOT, "b")
+    assert ground.drive.paths(OWNER, node.id) == ["files/d/a", "files/b"]
+    ground.drive.rename(OWNER, FILES_ROOT, "b", FILES_ROOT, "c")
+    assert ground.drive.paths(OWNER, node.id) == ["files/d/a", "files/c"]
+
+
+def test_what_was_rejected_never_comes_back(ground: Ground) -> None:
+    """Not by another model, not as a rule, and not by a tag below it."""
+    node = ground.file("a", b"x")
+    job = lease_one(ground, node)
+    ground.drive.finish(
+        node.file, job.lease, Outcome(JobState.TAGGED, (Suggestion("boat", 0.9, model="one"), Suggestion("sea", 0.5)))
+    )
+    ground.drive.change_tags(OWNER, [node.file], [], ["boat", "sea"])
+    assert ground.applied(node) == []
+    again = tuple(Suggestion(tag, 0.95, Source.RULE, "other", "p2") for tag in ("Boat", "sea", "boat/sail", "lake"))
+    assert ground.drive.retry(OWNER, [node.file]) == 1
+    job = lease_one(ground, node)
+    ground.drive.finish(node.file, job.lease, Outcome(JobState.TAGGED, again))
+    assert ground.applied(node) == ["lake"]
+    assert ground.drive.status(OWNER).review == 0
+
+
+def test_another_model_adds_and_retires_only_what_machines_gave(ground: Ground) -> None:
+    node = ground.file("a", b"x")
+    ground.drive.change_tags(OWNER, [node.file], ["mine", "shared"], [])
+    for suggested in (("one", "shared", "both"), ("two", "both")):
+        ground.drive.retry(OWNER, [node.file])
+        job = lease_one(ground, node)
+        found = tuple(Suggestion(tag, 0.9, model=suggested[0]) for tag in suggested)
+        ground.drive.finish(node.file, job.lease, Outcome(JobState.TAGGED, found))
+    edges = {edge.tag: edge for edge in ground.drive.edges(OWNER, node.file)}
+    assert sorted(edges) == ["both", "mine", "shared", "two"]
+    assert edges["shared"].source is Source.PERSON
+    assert edges["both"].model == "two"
+
+
+def test_a_batch_of_the_tagger_is_taken_back_exactly(ground: Ground) -> None:
+    node = ground.file("a", b"x")
+    for suggested in (("one", "both"), ("two", "both")):
+        ground.drive.retry(OWNER, [node.file])
+        before = ground.drive.edges(OWNER, node.file)
+        job = lease_one(ground, node)
+        found = tuple(Suggestion(tag, 0.9, model=suggested[0], evidence="why") for tag in suggested)
+        ground.drive.finish(node.file, job.lease, Outcome(JobState.TAGGED, found))
+    after = ground.drive.edges(OWNER, node.file)
+    assert before != after
+    newest = ground.drive.journal(OWNER, 1)[0]
+    ground.drive.undo(OWNER, newest.batch)
+    assert ground.drive.edges(OWNER, node.file) in (before, [])  # one batch, when both came within its gap
 
 
 def test_suggestions_that_cannot_be_tags_are_dropped(ground: Ground) -> None:

@@ -19,7 +19,7 @@ def test_a_drive_of_the_first_schema_keeps_its_jobs(tmp_path: Path) -> None:
         db.execute("PRAGMA user_version = 1")
         schema.migrate(db, 2, 0, 0)
         assert db.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA,)
-        assert db.execute("SELECT * FROM job").fetchall() == [(9, "queued", 2, 5, "", 0, "", "why")]
+        assert db.execute("SELECT * FROM job").fetchall() == [(9, "queued", 2, 5, "", 0, "", "why", 0)]
         assert db.execute("SELECT count(*) FROM node").fetchone() == (2,)
     db.close()
 
@@ -28,8 +28,8 @@ def test_the_newest_that_waits_is_found_without_sorting(tmp_path: Path) -> None:
     with opened(tmp_path / "drive.db") as db:
         schema.migrate(db, 1, 0, 0)
         plan = db.execute(
-            "EXPLAIN QUERY PLAN SELECT file FROM job WHERE state = 'queued' AND not_before <= 5"
+            "EXPLAIN QUERY PLAN SELECT file FROM job WHERE state = 'queued' AND owner = 7 AND not_before <= 5"
             " ORDER BY file DESC LIMIT 4"
         ).fetchall()
-        assert [row[3] for row in plan] == ["SEARCH job USING INDEX job_by_state (state=?)"]
+        assert [row[3] for row in plan] == ["SEARCH job USING INDEX job_by_owner (state=? AND owner=?)"]
     db.close()

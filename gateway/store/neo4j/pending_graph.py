@@ -214,13 +214,17 @@ class PendingGraph(Pending):
         return (rows + own)[:limit] if limit else rows + own
 
     def queue(self, file: int, not_before: int) -> None:
-        self._set_job(file, JobRow(file, "queued", 0, not_before, "", 0, "", ""))
+        node = self.by_file(file)
+        self._set_job(file, JobRow(file, "queued", 0, not_before, "", 0, "", "", node.uid if node else 0))
 
     def delete_job(self, file: int) -> None:
         self._set_job(file, None)
 
-    def due_jobs(self, now: int, limit: int) -> list[DueJob]:
-        found = [DueJob(*row) for row in self._read.due(now, limit) if row[0] not in self.out.jobs]
+    def job_owners(self) -> list[int]:
+        return self._read.owners()
+
+    def due_jobs(self, now: int, limit: int, owner: int) -> list[DueJob]:
+        found = [DueJob(*row) for row in self._read.due(now, limit, owner) if row[0] not in self.out.jobs]
         self.reads |= {key(Key.JOB, one.file) for one in found}
         return found
 
@@ -237,7 +241,9 @@ class PendingGraph(Pending):
     ) -> None:
         # Only a job that is there is altered; whoever calls has read it in this change.
         if file not in self.out.jobs or self.out.jobs[file] is not None:
-            self._set_job(file, JobRow(file, state, attempts, not_before, lease, lease_until, worker, error))
+            before = self._job(file)
+            owner = before.owner if before else 0
+            self._set_job(file, JobRow(file, state, attempts, not_before, lease, lease_until, worker, error, owner))
 
     def save_answer(self, content: str, model: str, prompt: str, texts: str) -> None:
         self.shared.add(key(Key.BLOB))
@@ -258,6 +264,14 @@ class PendingGraph(Pending):
     def delete_token(self, name: str) -> None:
         self.writes.add(key(Key.TOKENS))
         self.out.tokens[name] = None
+
+    def memo(self, name: str) -> str:
+        self.reads.add(text_key(Key.BLOB, 2, name))
+        return self.out.answers.get(answer_key("", "memo", name)) or self._read.memo(name)
+
+    def save_memo(self, name: str, text: str) -> None:
+        self.writes.add(text_key(Key.BLOB, 2, name))
+        self.out.answers[answer_key("", "memo", name)] = text
 
     def done(self, key_: str) -> bool:
         # Nearly always it is not: the commit looks, and a second try asks here.

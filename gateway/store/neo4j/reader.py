@@ -38,9 +38,10 @@ class JobRow(Struct):
     lease_until: int
     worker: str
     error: str
+    owner: int
 
 
-_JOB = "f.id, f.state, f.attempts, f.not_before, f.lease, f.lease_until, f.worker, f.error"
+_JOB = "f.id, f.state, f.attempts, f.not_before, f.lease, f.lease_until, f.worker, f.error, coalesce(f.owner, 0)"
 
 
 def answer_key(content: str, model: str, prompt: str) -> str:
@@ -319,16 +320,27 @@ class Neo4jReader:
         rows = self.query("MATCH (f:File) WHERE f.state IS NOT NULL RETURN f.state, count(*)")
         return {row[0]: row[1] for row in rows}
 
-    def due(self, now: int, limit: int) -> list[list[Any]]:
+    def owners(self) -> list[int]:
+        rows = self.query(
+            "MATCH (f:File) WHERE f.state IN ['queued', 'leased'] RETURN DISTINCT f.owner AS o ORDER BY o"
+        )
+        return [row[0] for row in rows if row[0] is not None]
+
+    def due(self, now: int, limit: int, owner: int) -> list[list[Any]]:
         """Rows of file, node, version, size, attempts, worker."""
         return self.query(
-            "CALL () { MATCH (f:File) WHERE f.state = 'queued' AND f.not_before <= $now RETURN f"
-            " UNION ALL MATCH (f:File) WHERE f.state = 'leased' AND f.lease_until <= $now RETURN f }"
+            "CALL () { MATCH (f:File) WHERE f.state = 'queued' AND f.owner = $owner AND f.id > 0"
+            " AND f.not_before <= $now RETURN f ORDER BY f.id DESC LIMIT $limit UNION ALL"
+            " MATCH (f:File) WHERE f.state = 'leased' AND f.owner = $owner AND f.lease_until <= $now RETURN f }"
             " WITH f ORDER BY f.id DESC LIMIT $limit MATCH (n:Node)-[:IS]->(f)"
             " RETURN f.id, n.id, n.version, n.size, f.attempts, f.worker ORDER BY f.id DESC",
             now=now,
             limit=limit,
+            owner=owner,
         )
+
+    def memo(self, name: str) -> str:
+        return self.answer("", "memo", name) or ""
 
     def answer(self, content: str, model: str, prompt: str) -> str | None:
         rows = self.query("MATCH (a:Answer {key: $key}) RETURN a.texts", key=answer_key(content, model, prompt))

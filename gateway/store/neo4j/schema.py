@@ -45,7 +45,14 @@ _FIRST: tuple[str, ...] = (
 
 _TOKENS: tuple[str, ...] = ("CREATE CONSTRAINT token_name IF NOT EXISTS FOR (n:Token) REQUIRE n.name IS UNIQUE",)
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _TOKENS)
+# Whose turn it is must not cost a walk over all that wait: a job knows the owner of its file.
+_QUEUE_TURNS: tuple[str, ...] = (
+    "MATCH (n:Node)-[:IS]->(f:File) WHERE f.state IS NOT NULL AND f.owner IS NULL SET f.owner = n.uid",
+    "CREATE INDEX job_turn IF NOT EXISTS FOR (n:File) ON (n.state, n.owner, n.id)",
+    "CALL db.awaitIndexes(300)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _TOKENS, _QUEUE_TURNS)
 SCHEMA = len(MIGRATIONS)
 
 _DRIVE = "CREATE CONSTRAINT drive_id IF NOT EXISTS FOR (n:Drive) REQUIRE n.id IS UNIQUE"

@@ -78,7 +78,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "file without job",
         f"SELECT n.file FROM node n WHERE {_NO_JOB}",
-        f"INSERT INTO job SELECT n.file, 'queued', 0, 0, '', 0, '', '' FROM node n WHERE {_NO_JOB}",
+        f"INSERT INTO job SELECT n.file, 'queued', 0, 0, '', 0, '', '', n.uid FROM node n WHERE {_NO_JOB}",
     ),
     Check("job without file", f"SELECT file FROM job WHERE {_DEAD_JOB}", f"DELETE FROM job WHERE {_DEAD_JOB}"),
     Check(

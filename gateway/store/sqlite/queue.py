@@ -53,6 +53,10 @@ class QueueReader:
     def tokens(self) -> list[TokenRow]:
         return [TokenRow(*row) for row in self.query("SELECT * FROM token ORDER BY name")]
 
+    def memo(self, name: str) -> str:
+        rows = self.query("SELECT text FROM memo WHERE name = ?", (name,))
+        return str(rows[0][0]) if rows else ""
+
     def done(self, key: str) -> bool:
         return bool(self.query("SELECT 1 FROM done WHERE key = ?", (key,)))
 
@@ -64,27 +68,41 @@ class QueueWriter(QueueReader):
 
     def queue(self, file: int, not_before: int) -> None:
         self.db.execute(
-            "INSERT INTO job VALUES(?, 'queued', 0, ?, '', 0, '', '') ON CONFLICT(file) DO UPDATE SET"
-            " state = 'queued', attempts = 0, not_before = excluded.not_before, lease = '', lease_until = 0, worker"
-            " = '', error = ''",
+            "INSERT INTO job VALUES(?1, 'queued', 0, ?2, '', 0, '', '',"
+            " ifnull((SELECT uid FROM node WHERE file = ?1), 0))"
+            " ON CONFLICT(file) DO UPDATE SET state = 'queued', attempts = 0, not_before = excluded.not_before,"
+            " lease = '', lease_until = 0, worker = '', error = '', owner = excluded.owner",
             (file, not_before),
         )
 
     def delete_job(self, file: int) -> None:
         self.db.execute("DELETE FROM job WHERE file = ?", (file,))
 
-    def due_jobs(self, now: int, limit: int) -> list[DueJob]:
+    def job_owners(self) -> list[int]:
+        # from one owner to the next by the index, not over all that wait
+        found: set[int] = set()
+        for state in ("queued", "leased"):
+            rows = self.db.execute(
+                "WITH RECURSIVE turn(owner) AS (SELECT min(owner) FROM job WHERE state = ?1 UNION ALL"
+                " SELECT (SELECT min(owner) FROM job WHERE state = ?1 AND owner > turn.owner) FROM turn"
+                " WHERE turn.owner IS NOT NULL) SELECT owner FROM turn WHERE owner IS NOT NULL",
+                (state,),
+            )
+            found.update(row[0] for row in rows)
+        return sorted(found)
+
+    def due_jobs(self, now: int, limit: int, owner: int) -> list[DueJob]:
         # each part walks its state's end of the index: the cost must not grow with what waits
         newest = (
             "SELECT * FROM (SELECT j.file, n.id, n.version, n.size, j.attempts, j.worker FROM job j JOIN node n"
-            f" ON n.id = {_NODE_OF} WHERE j.state = {{}} ORDER BY j.file DESC LIMIT ?2)"
+            f" ON n.id = {_NODE_OF} WHERE j.state = {{}} AND j.owner = ?3 ORDER BY j.file DESC LIMIT ?2)"
         )
         rows = self.db.execute(
             newest.format("'queued' AND j.not_before <= ?1")
             + " UNION ALL "
             + newest.format("'leased' AND j.lease_until <= ?1")
             + " ORDER BY 1 DESC LIMIT ?2",
-            (now, limit),
+            (now, limit, owner),
         ).fetchall()
         return [DueJob(*row) for row in rows]
 
@@ -112,6 +130,9 @@ class QueueWriter(QueueReader):
 
     def delete_token(self, name: str) -> None:
         self.db.execute("DELETE FROM token WHERE name = ?", (name,))
+
+    def save_memo(self, name: str, text: str) -> None:
+        self.db.execute("INSERT OR REPLACE INTO memo VALUES(?, ?)", (name, text))
 
     def mark_done(self, key: str, now: int) -> None:
         # Transactions take turns, and who marks has asked before: there is none yet.

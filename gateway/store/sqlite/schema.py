@@ -107,6 +107,17 @@ CREATE TABLE token(
 """
 
 MIGRATIONS: tuple[str, ...] = (_FIRST, _DONE, _QUEUE_ORDER, _TOKENS)
+# Whose turn it is must not cost a walk over all that wait: a job knows the owner of its file.
+_QUEUE_TURNS = """
+ALTER TABLE job ADD COLUMN owner INTEGER NOT NULL DEFAULT 0;
+UPDATE job SET owner = ifnull((SELECT uid FROM node WHERE node.file = job.file), 0);
+DROP INDEX job_by_state;
+CREATE INDEX job_by_owner ON job(state, owner, file);
+-- Short texts by name: whether the queue rests, tokens used on a day.
+CREATE TABLE memo(name TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _DONE, _QUEUE_ORDER, _TOKENS, _QUEUE_TURNS)
 SCHEMA = len(MIGRATIONS)
 
 
