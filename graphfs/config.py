@@ -120,6 +120,18 @@ class Llm(Section, frozen=True, kw_only=True):
     max_tokens: Positive = 400
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.0
     daily_token_budget: Count = 0
+    concurrency: Positive = 2
+    max_pictures: Count = 0
+
+
+class Speech(Section, frozen=True, kw_only=True):
+    base_url: str | None = None
+    model: str | None = None
+    api_key: Secret | None = None
+    api_key_file: str | None = None
+    command: str | None = None
+    timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 300.0
+    max_seconds: Positive = 300
 
 
 class Tagger(Section, frozen=True, kw_only=True):
@@ -134,6 +146,7 @@ class Tagger(Section, frozen=True, kw_only=True):
     language: Annotated[str, msgspec.Meta(pattern=r"^(auto|[a-z]{2,3}(-[A-Za-z0-9]+)*)$")] = "auto"
     ocr: Annotated[str, msgspec.Meta(pattern=r"^(off|auto|\w+(\+\w+)*)$")] = "auto"
     llm: Llm = Llm()
+    speech: Speech = Speech()
 
 
 class Server(Section, frozen=True, kw_only=True):
@@ -369,6 +382,10 @@ def _check_together(values: dict[str, object], problems: list[str]) -> None:
         problems.append("jobs.backoff_seconds must not be over jobs.backoff_max_seconds")
     if (value("tagger.llm.base_url") is None) != (value("tagger.llm.model") is None):
         problems.append("tagger.llm.base_url and tagger.llm.model are set together, or neither")
+    if (value("tagger.speech.base_url") is None) != (value("tagger.speech.model") is None):
+        problems.append("tagger.speech.base_url and tagger.speech.model are set together, or neither")
+    if value("tagger.speech.base_url") is not None and value("tagger.speech.command") is not None:
+        problems.append("tagger.speech.base_url or tagger.speech.command transcribes, not both")
     if value("blobs.engine") == "s3" and value("blobs.endpoint") is None:
         problems.append("blobs.engine s3 needs blobs.endpoint")
 

@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from graphfs.api import Drive
 from graphfs.client import connect
 from graphfs.config import Config, load
@@ -28,6 +30,7 @@ from tagger.extract.result import Limits
 from tagger.extract.sandbox import Sandbox
 from tagger.knowledge import Knowledge, Proposals
 from tagger.pipeline import Desk, Locked, Pipeline, Private
+from tagger.speech import Listener, Program
 from tagger.suggest.encoder import Encoder
 from tagger.suggest.facts import current_year
 from tagger.suggest.neighbours import Neighbours
@@ -52,6 +55,9 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--cache", type=Path, metavar="DIR", help="where vectors of seen files are kept (default: beside the socket)"
     )
     parser.add_argument("--prompts", type=Path, metavar="DIR", help="your own system.txt and user.txt")
+    parser.add_argument(
+        "--preview", type=int, metavar="ID", help="only print (JSON) what would be sent where for the file of this id"
+    )
     parser.add_argument("--parent-pid", type=int, default=0, metavar="PID", help="end when this process is gone")
     return parser.parse_args(arguments)
 
@@ -96,20 +102,27 @@ def _run(
     neighbours.load(cache)
     offline = Offline(Encoder(), neighbours, knowledge.edges, current_year(time.time()))
     locked = Locked(offline)
-    large = _large(drive, config, offline, locked, given.prompts)
+    listener = _listener(config)
+    large = _large(drive, config, offline, locked, given.prompts, listener.name if listener else "")
     if large is not None:
         stack.callback(large.close)
     wishes = Wishes(settings.mode, settings.apply_at, settings.review_at, settings.max_tags, settings.language)
-    pipeline = Pipeline(drive, caller, knowledge, locked, large, wishes, settings.max_bytes)
+    pipeline = Pipeline(drive, caller, knowledge, locked, large, wishes, settings.max_bytes, listener)
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="graphfs-tagger-")))
     limits = Limits(
         wall_seconds=settings.max_seconds,
         cpu_seconds=max(1, int(settings.max_seconds)),
         ocr="" if settings.ocr == "off" else settings.ocr,
+        pictures=settings.llm.max_pictures if large is not None else 0,
+        sound_seconds=settings.speech.max_seconds if listener else 0,
+        answer_bytes=Limits().answer_bytes + (settings.speech.max_seconds * 32_000 if listener else 0),
     )
-    desks = [Desk(scratch / f"{i}", Sandbox(limits)) for i in range(settings.concurrency + 1)]
+    threads = max(settings.concurrency, settings.llm.concurrency if large is not None else 0) + 1
+    desks = [Desk(scratch / f"{i}", Sandbox(limits)) for i in range(threads)]
     for desk in desks:
         stack.callback(desk.close)
+    if given.preview is not None:
+        return _preview(pipeline, desks[0], config, given.preview, drive)
     name = f"{socket.gethostname()}-{os.getpid()}"
     worker = Worker(drive, name, pipeline.process, knowledge, lease_seconds=config.jobs.lease_seconds)
     if not _subscribe(drive, (pipeline.hear, worker.hear), stop):
@@ -125,16 +138,47 @@ def _run(
     return well
 
 
-def _large(drive: Drive, config: Config, offline: Offline, locked: Locked, prompts: Path | None) -> Private | None:
+def _listener(config: Config) -> Listener | None:
+    """Who transcribes, when somebody is set to."""
+    speech = config.tagger.speech
+    if speech.command:
+        return Program(speech.command, speech.timeout_seconds)
+    if speech.base_url and speech.model:
+        from tagger.transcription import Transcription  # noqa: PLC0415 - its library is only for those who want it
+
+        key = speech.api_key.reveal() if speech.api_key else ""
+        return Transcription(speech.base_url, speech.model, key, speech.timeout_seconds)
+    return None
+
+
+def _preview(pipeline: Pipeline, desk: Desk, config: Config, file: int, drive: Drive) -> bool:
+    llm = config.tagger.llm
+    try:
+        told = msgspec.to_builtins(pipeline.preview(file, desk))
+        used = drive.spend(llm.base_url, 0) if llm.base_url else 0
+    except DriveError as error:
+        sys.stderr.write(f"tagger: {error}\n")
+        return False
+    if told["where"] in {"local", "cloud"}:
+        told |= {"endpoint": llm.base_url, "model": llm.model, "answer_tokens": llm.max_tokens}
+        told |= {"tokens_today": used, "daily_token_budget": llm.daily_token_budget}
+    sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+    return True
+
+
+def _large(
+    drive: Drive, config: Config, offline: Offline, locked: Locked, prompts: Path | None, listens: str
+) -> Private | None:
     """The large model, when one is configured."""
     llm = config.tagger.llm
     if not llm.base_url or not llm.model:
         return None
-    from tagger.suggest.llm import Budget  # noqa: PLC0415 - LlamaIndex is 120 MB and 3 s: only for those who want it
+    from tagger.suggest.llm import Beside, Budget  # noqa: PLC0415 - LlamaIndex is 120 MB and 3 s: only for those who want it
     from tagger.suggest.method import endpoint, suggester  # noqa: PLC0415 - as above
 
-    budget = Budget(llm.daily_token_budget)
-    return suggester(llm, endpoint(llm), offline, drive, budget, prompts, locked.lock)
+    budget = Budget(llm.daily_token_budget, lambda tokens: drive.spend(str(llm.base_url), tokens))
+    beside = Beside(llm.concurrency, llm.max_pictures, listens)
+    return suggester(llm, endpoint(llm), offline, drive, budget, prompts, locked.lock, beside)
 
 
 def _subscribe(drive: Drive, listeners: tuple[Callable[[Event], None], ...], stop: threading.Event) -> bool:

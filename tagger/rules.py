@@ -6,7 +6,8 @@ private than its
 author may have meant, so it counts as `tagger: local`, and is reported.
 """
 
-from collections.abc import Iterable
+import fnmatch
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import yaml
@@ -18,9 +19,11 @@ NAME = ".graphfs.yaml"
 LONGEST = 64 << 10
 """Bytes of such a file that are read; a longer one is not understood."""
 _KEYS = ("tagger", "mode", "vocabulary", "tags", "language", "max_bytes_sent")
+_PATTERNS = 200
 _MODES = ("prefer", "strict", "free")
 
 Where = Literal["off", "local", "cloud"]
+_PRIVATE: tuple[Where, ...] = ("off", "local", "cloud")
 
 
 class Rules(Struct, frozen=True):
@@ -32,6 +35,8 @@ class Rules(Struct, frozen=True):
     tags: tuple[str, ...] | None = None
     language: str | None = None
     max_bytes_sent: int | None = None
+    files: tuple[tuple[str, "Rules"], ...] = ()
+    """Rules for some of the files only, by a pattern of their names or of their paths below the folder."""
     problem: str = ""
     """What is wrong with the file, for people; '' when nothing is."""
 
@@ -48,7 +53,25 @@ def parse(text: bytes) -> Rules:
         return Rules()
     if not isinstance(loaded, dict):
         return Rules(tagger="local", problem="not a list of keys and values")
-    problems = [f"unknown key {str(key)[:40]!r}" for key in loaded if key not in _KEYS]
+    return _read(loaded, outermost=True)
+
+
+def _read(loaded: dict[Any, Any], *, outermost: bool) -> Rules:
+    """Keys and values as rules; those for some files only stand in the outermost ones."""
+    problems = [f"unknown key {str(key)[:40]!r}" for key in loaded if key not in _KEYS and key != "files"]
+    some: list[tuple[str, Rules]] = []
+    patterns = loaded.get("files")
+    if patterns is not None and not (outermost and isinstance(patterns, dict)):
+        problems.append("files: not patterns with rules of their own")
+    elif patterns:
+        for pattern, inner in list(patterns.items())[:_PATTERNS]:
+            known = _read(inner, outermost=False) if isinstance(inner, dict) else None
+            if known is None or known.problem:
+                problems.append(f"files: {str(pattern)[:40]!r}: {known.problem if known else 'no rules'}")
+            if known is not None:
+                some.append((str(pattern), known))
+        if len(patterns) > _PATTERNS:
+            problems.append(f"files: over {_PATTERNS} patterns")
     values: dict[str, Any] = {}
     for key in _KEYS:
         if key in loaded and loaded[key] is not None:
@@ -59,7 +82,7 @@ def parse(text: bytes) -> Rules:
                 values[key] = value
     if problems and values.get("tagger") != "off":
         values["tagger"] = "local"
-    return Rules(**values, problem="; ".join(problems))
+    return Rules(**values, files=tuple(some), problem="; ".join(problems))
 
 
 def _checked(key: str, value: object) -> object:
@@ -88,6 +111,37 @@ def inherited(rules: Iterable[Rules]) -> Rules:
         problem = "; ".join(filter(None, (whole.problem, each.problem)))
         whole = structs.replace(whole, **said, problem=problem)
     return whole
+
+
+def for_file(folders: Sequence[tuple[str, Rules]], path: str) -> Rules:
+    """The rules of one file from those of the folders above it (path and rules, outermost first): in each folder what
+    it says of all files, then what it says of such files."""
+    whole: list[Rules] = []
+    for folder, found in folders:
+        whole.append(found)
+        below = path.removeprefix(f"{folder}/")
+        whole += [some for pattern, some in found.files if _matches(pattern, below)]
+    return inherited(whole)
+
+
+def _matches(pattern: str, below: str) -> bool:
+    """As in .gitignore: a pattern without a slash is about names at any depth, `*` stays within a name elsewhere."""
+    if "/" not in pattern:
+        return fnmatch.fnmatchcase(below.rpartition("/")[2].casefold(), pattern.casefold())
+    parts, names = pattern.casefold().strip("/").split("/"), below.casefold().split("/")
+    return len(parts) <= len(names) and all(map(fnmatch.fnmatchcase, names, parts))
+
+
+def strictest(found: Sequence[Rules]) -> Rules:
+    """Of a file with several names: what any of its folders keeps private is private. Else the oldest name counts."""
+    first = found[0]
+    where = min((one.tagger or "cloud" for one in found), key=_PRIVATE.index)
+    bytes_sent = [one.max_bytes_sent for one in found if one.max_bytes_sent is not None]
+    tags = tuple(dict.fromkeys(tag for one in found for tag in one.tags or ()))
+    problem = "; ".join(dict.fromkeys(one.problem for one in found if one.problem))
+    return structs.replace(
+        first, tagger=where, max_bytes_sent=min(bytes_sent, default=None), tags=tags or None, problem=problem
+    )
 
 
 def wishes(defaults: Wishes, rules: Rules) -> Wishes:

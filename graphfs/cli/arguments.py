@@ -220,6 +220,13 @@ def _tagging(commands: Commands) -> None:
     one.add_argument("file", nargs="+", metavar="FILE")
     one.add_argument("-t", "--tags", action="append", metavar="TAG[,TAG]", help="only these tags")
     one = commands.add(
+        "preview",
+        "previewing:preview",
+        "print what the tagger would send where for a file, to the letter",
+        "With its cost in tokens. Nothing is sent and nothing changes.",
+    )
+    one.add_argument("file", nargs="+", metavar="FILE")
+    one = commands.add(
         "review",
         "reviewing:review",
         "list, accept or reject the suggestions that wait",

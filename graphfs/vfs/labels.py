@@ -20,6 +20,7 @@ from graphfs.names import check_tag_name, fold
 TAGS = "user.xdg.tags"
 OWN = "user.graphfs."
 _MAX_VALUE = 64 << 10
+_EVIDENCE = 200
 
 
 class Known(Tree, Tags, Jobs, Xattrs, Protocol):
@@ -35,6 +36,8 @@ class AutoTag(msgspec.Struct, frozen=True):
     model: str
     time: str
     state: str
+    prompt: str = ""
+    evidence: str = ""
 
 
 def split_tags(value: bytes) -> list[str]:
@@ -163,6 +166,8 @@ class TagLabels:
                 edge.model,
                 datetime.fromtimestamp(edge.at / 1e9, UTC).isoformat(timespec="seconds"),
                 edge.state.value,
+                edge.prompt,
+                edge.evidence[:_EVIDENCE],
             )
             for edge in self._edges(caller, node)
             if edge.source is not Source.PERSON and edge.state is not EdgeState.REJECTED

@@ -1,11 +1,12 @@
 """Audio and video: what ffprobe says of them, and of a video a few frames where the scene changes, with the words in
-them. Sound is not understood here."""
+them. Sound is not understood here, only cut out for who does."""
 
 import io
 import json
 import shutil
 import subprocess
 import time
+import wave
 
 from PIL import Image
 
@@ -30,6 +31,7 @@ _WANTED = {
     "language": "language",
 }
 _MINUTES = 10
+_RATE = 16_000
 _FRAME_BYTES = 16 << 20
 _START = b"\xff\xd8\xff"
 
@@ -80,10 +82,35 @@ def extract(source: Source, sniffed: Sniffed, limits: Limits) -> Extract:
         text=by_structure("\n".join(filter(None, words)), limits.text_chars),
         properties=properties,
         pictures=tuple(picture for one in seen for picture in one.pictures)[: limits.pictures],
+        sound=sound(source, limits) if "audio" in kinds else b"",
         looked_at=("metadata", f"{len(seen)} frames") if seen else ("metadata",),
         not_looked_at=("sound", "pictures") if kind is Kind.VIDEO and not seen else ("sound",),
         error="" if source.whole else "only the beginning and the end were read",
     )
+
+
+def sound(source: Source, limits: Limits) -> bytes:
+    """The beginning of the sound track as WAV; nothing where it cannot be had."""
+    if not limits.sound_seconds:
+        return b""
+    command = ["ffmpeg", "-v", "quiet", "-nostdin", "-threads", "1", "-protocol_whitelist", "file,pipe"]
+    command += ["-t", str(limits.sound_seconds), "-i", f"file:{source.path}", "-vn", "-sn", "-map", "0:a:0"]
+    most = 2 * _RATE * limits.sound_seconds
+    try:
+        heard = outside.run(
+            [*command, "-ac", "1", "-ar", str(_RATE), "-f", "s16le", "-"], most=most, seconds=limits.wall_seconds * 0.4
+        )
+    except outside.Missing:
+        return b""
+    if not heard.data:
+        return b""
+    held = io.BytesIO()
+    with wave.open(held, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(_RATE)
+        file.writeframes(heard.data[: len(heard.data) // 2 * 2])
+    return held.getvalue()
 
 
 def frames(source: Source, limits: Limits) -> list[Seen]:

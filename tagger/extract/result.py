@@ -52,6 +52,8 @@ class Limits(Struct, frozen=True):
     """Scanned pages of one document, or frames of a picture, in which words are read."""
     pixels: int = 50_000_000
     """A larger picture is not decoded: it gives its size and metadata."""
+    sound_seconds: int = 0
+    """How much of a sound track is handed on to be transcribed."""
     pictures: int = 0
     """How many pictures (the image itself, scanned pages, frames of a video) are handed on for a model that sees."""
 
@@ -101,6 +103,8 @@ class Extract(Struct, frozen=True):
     """Natural language of the text as an ISO 639-1 code where its script tells; '' when unknown."""
     pictures: tuple[bytes, ...] = ()
     """What a model that sees should be shown, as JPEG of at most 1,024 pixels a side; as many as `Limits.pictures`."""
+    sound: bytes = b""
+    """The beginning of a sound track: WAV, 16 kHz, one channel, 16 bits; as long as `Limits.sound_seconds`."""
     looked_at: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
     error: str = ""

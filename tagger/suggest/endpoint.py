@@ -4,18 +4,19 @@
 Importing this module imports LlamaIndex (3 s, 120 MB): only where an endpoint is configured.
 """
 
+import base64
 import email.utils
-import ipaddress
 import time
+from collections.abc import Sequence
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import httpx
 import openai
-from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole, TextBlock
 from llama_index.llms.openai_like import OpenAILike
 
 from tagger.suggest.failure import ModelUnavailable
+from tagger.suggest.machine import is_local
 
 Rung = Literal["json_schema", "json_object", "plain"]
 RUNGS: tuple[Rung, ...] = ("json_schema", "json_object", "plain")
@@ -49,8 +50,11 @@ class Endpoint:
             http_client=self._http,
         )
 
-    def ask(self, system: str, user: str, rung: Rung, schema: dict[str, Any]) -> tuple[str, int]:
-        """The answer's text and the tokens it cost in all (0: not said). ModelUnavailable, Unsupported."""
+    def ask(
+        self, system: str, user: str, rung: Rung, schema: dict[str, Any], pictures: Sequence[bytes] = ()
+    ) -> tuple[str, int]:
+        """The answer's text and the tokens it cost in all (0: not said). `pictures`: JPEGs that are shown with it.
+        ModelUnavailable, Unsupported."""
         wanted: dict[str, Any] = {}
         if rung == "json_schema":
             form = {"name": "tags", "schema": schema, "strict": True}
@@ -59,7 +63,7 @@ class Endpoint:
             wanted["response_format"] = {"type": "json_object"}
         messages = [
             ChatMessage(role=MessageRole.SYSTEM, content=system),
-            ChatMessage(role=MessageRole.USER, content=user),
+            ChatMessage(role=MessageRole.USER, blocks=[TextBlock(text=user), *map(_picture, pictures)]),
         ]
         try:
             response = self._llm.chat(messages, **wanted)
@@ -84,6 +88,10 @@ class Endpoint:
     def close(self) -> None:
         """Closes its connections."""
         self._http.close()
+
+
+def _picture(jpeg: bytes) -> ImageBlock:
+    return ImageBlock(image=base64.b64encode(jpeg), image_mimetype="image/jpeg")
 
 
 def _tokens(raw: Any) -> int:
@@ -121,14 +129,3 @@ def retry_after(value: str | None, now: float | None = None) -> float | None:
         except (ValueError, TypeError):
             return None
     return min(_LONGEST_WAIT, max(0.0, seconds)) if seconds == seconds else None
-
-
-def is_local(base_url: str) -> bool:
-    """Whether an endpoint is on this machine: what is sent there does not leave it."""
-    host = urlsplit(base_url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

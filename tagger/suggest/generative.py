@@ -6,6 +6,7 @@ no list yet. Selective tagging is `tagger.suggest.llm`.
 """
 
 import contextlib
+import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
@@ -15,7 +16,7 @@ from tagger.suggest.answers import Answer, Chosen, parse
 from tagger.suggest.choice import Idea, choose
 from tagger.suggest.endpoint import RUNGS, Unsupported
 from tagger.suggest.failure import AnswerUnusable
-from tagger.suggest.llm import Asked, Budget, Memory
+from tagger.suggest.llm import PICTURE_TOKENS, Asked, Beside, Budget, Memory, Question, question
 from tagger.suggest.offline import Offline
 from tagger.suggest.prompt import Prompt
 from tagger.suggest.subject import Subject, Wishes
@@ -56,8 +57,11 @@ class Generative:
         memory: Memory,
         budget: Budget,
         lock: AbstractContextManager[object] | None = None,
+        beside: Beside | None = None,
     ) -> None:
-        """`prompt` is that of `tagger.prompts.generative`; `lock` as in `tagger.suggest.llm.LargeModel`."""
+        """`prompt` is that of `tagger.prompts.generative`; the others as for `tagger.suggest.llm.LargeModel`."""
+        self._beside = beside or Beside()
+        self.turn: AbstractContextManager[object] = threading.BoundedSemaphore(self._beside.at_once)
         self._offline, self._endpoint, self._prompt = offline, endpoint, prompt
         self._memory, self._budget = memory, budget
         self._lock = lock or contextlib.nullcontext()
@@ -77,19 +81,19 @@ class Generative:
         with self._lock:
             given = self._offline.facts(subject, wishes)
         named = self.names(subject, wishes)
-        version = self._prompt.version(wishes)
+        version = self._prompt.version(wishes, self._beside.version)
         with self._lock:
             self._offline.vocabulary.use(tags)
             ideas = [idea for chosen in named if (idea := self._idea(chosen, wishes, version, tags))]
         return facts.merged(given, choose(ideas, wishes))
 
-    def preview(self, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...]) -> tuple[str, str]:
-        """The very prompt that would be sent: system and user part. The tags are no part of it."""
-        return self._prompt.render(subject, wishes, [])
+    def preview(self, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...]) -> Question:
+        """What would be sent for a file, to the letter. The tags are no part of it."""
+        return question(*self._prompt.render(subject, wishes, []), self._beside.shown(subject, wishes))
 
     def names(self, subject: Subject, wishes: Wishes) -> Sequence[Chosen]:
         """What the model calls the file, the surest first: from memory where it was paid for before."""
-        version = self._prompt.version(wishes)
+        version = self._prompt.version(wishes, self._beside.version)
         kept = self._memory.remembered(subject.content, self._endpoint.model, version) if subject.content else None
         answer = parse(kept[0]) if kept else None
         if answer is None:
@@ -100,14 +104,16 @@ class Generative:
 
     def _ask(self, subject: Subject, wishes: Wishes) -> tuple[str, Answer]:
         system, user = self._prompt.render(subject, wishes, [])
+        shown = self._beside.shown(subject, wishes)
         for number in range(self._rung, len(RUNGS)):
             self._budget.check()
             try:
-                text, tokens = self._endpoint.ask(system, user, RUNGS[number], _SCHEMA)
+                text, tokens = self._endpoint.ask(system, user, RUNGS[number], _SCHEMA, shown)
             except Unsupported:
-                self._rung = number + 1
+                if number + 1 < len(RUNGS):
+                    self._rung = max(self._rung, number + 1)
                 continue
-            self._budget.spend(tokens or (len(system) + len(user) + len(text)) // 4)
+            self._budget.spend(tokens or (len(system) + len(user) + len(text)) // 4 + PICTURE_TOKENS * len(shown))
             answer = parse(text)
             if answer is not None:
                 return text, answer

@@ -8,10 +8,12 @@ vocabulary; one new tag at most is proposed, for review. Knows no library of mod
 """
 
 import contextlib
+import itertools
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from graphfs.model import Source, Suggestion, Tag
 from tagger.suggest import facts
@@ -25,6 +27,8 @@ from tagger.suggest.subject import Subject, Wishes
 from tagger.suggest.vocabulary import Vocabulary
 
 CANDIDATES = 40
+PICTURE_TOKENS = 800
+"""About what a picture of 1,024 pixels costs, where the endpoint does not say."""
 
 
 class Asked(Protocol):
@@ -35,7 +39,9 @@ class Asked(Protocol):
 
     def close(self) -> None: ...
 
-    def ask(self, system: str, user: str, rung: Rung, schema: dict[str, Any]) -> tuple[str, int]:
+    def ask(
+        self, system: str, user: str, rung: Rung, schema: dict[str, Any], pictures: Sequence[bytes] = ()
+    ) -> tuple[str, int]:
         """See `tagger.suggest.endpoint.Endpoint.ask`."""
         ...
 
@@ -49,24 +55,66 @@ class Memory(Protocol):
 
 
 class Budget:
-    """Tokens that may be used a day (UTC); 0: any number. What is over is used up, nothing is taken back."""
+    """Tokens that may be used a day (UTC); 0: any number. What is over is used up, nothing is taken back.
 
-    def __init__(self, tokens: int, clock: Callable[[], float] = time.time) -> None:
-        self._most, self._clock = tokens, clock
-        self._day, self._used = -1, 0
+    `account` adds to the day's sum and returns it: the drive's, so that all taggers share it and a restart forgets
+    nothing.
+    """
+
+    def __init__(self, tokens: int, account: Callable[[int], int], clock: Callable[[], float] = time.time) -> None:
+        self._most, self._account, self._clock = tokens, account, clock
 
     def check(self) -> None:
         """ModelUnavailable until midnight when the day's tokens are used up."""
-        now = self._clock()
-        if int(now // 86_400) != self._day:
-            self._day, self._used = int(now // 86_400), 0
-        if self._most and self._used >= self._most:
-            left = (self._day + 1) * 86_400 - now
-            raise ModelUnavailable(f"today's {self._most} tokens are used up", seconds=left, stands=True)
+        if self._most and self._account(0) >= self._most:
+            left = 86_400 - self._clock() % 86_400
+            raise ModelUnavailable(f"today's {self._most:,} tokens are used up", seconds=left, stands=True)
 
     def spend(self, tokens: int) -> None:
         """Counts what an answer cost."""
-        self._used += tokens
+        self._account(tokens)
+
+
+class Question(NamedTuple):
+    """What is asked of a large model about one file."""
+
+    system: str
+    user: str
+    pictures: int
+    tokens: int
+    """About how many it costs without the answer."""
+    picture_bytes: int
+
+
+def question(system: str, user: str, shown: Sequence[bytes]) -> Question:
+    """A prompt and the pictures that go with it."""
+    tokens = (len(system) + len(user)) // 4 + PICTURE_TOKENS * len(shown)
+    return Question(system, user, len(shown), tokens, sum(map(len, shown)))
+
+
+class Beside(NamedTuple):
+    """What a model is asked with beside the text."""
+
+    at_once: int = 1
+    """How many questions it takes at a time."""
+    pictures: int = 0
+    """How many pictures of a file it is shown; 0 for a model that does not see."""
+    listens: str = ""
+    """Who transcribes sound, if anybody does."""
+
+    @property
+    def version(self) -> str:
+        """Names what changes the answers."""
+        return "; ".join(filter(None, (f"{self.pictures} pictures" if self.pictures else "", self.listens)))
+
+    def shown(self, subject: Subject, wishes: Wishes) -> tuple[bytes, ...]:
+        """The pictures of a file that go with the prompt: what a rule's bound leaves beside the text."""
+        pictures = subject.extract.pictures[: self.pictures]
+        if wishes.max_bytes_sent is None:
+            return pictures
+        left = wishes.max_bytes_sent - len(subject.extract.text.encode("utf-8", "replace"))
+        sizes = itertools.accumulate(map(len, pictures))
+        return tuple(picture for picture, size in zip(pictures, sizes, strict=True) if size <= left)
 
 
 class LargeModel:
@@ -80,9 +128,12 @@ class LargeModel:
         memory: Memory,
         budget: Budget,
         lock: AbstractContextManager[object] | None = None,
+        beside: Beside | None = None,
     ) -> None:
         """`lock` guards the offline models when several threads suggest at once; it is not held while the model
         thinks."""
+        self._beside = beside or Beside()
+        self.turn: AbstractContextManager[object] = threading.BoundedSemaphore(self._beside.at_once)
         self._offline = offline
         self._endpoint = endpoint
         self._prompt = prompt
@@ -101,7 +152,7 @@ class LargeModel:
         with self._lock:
             given = self._offline.facts(subject, wishes)
             candidates = self._offline.candidates(subject, wishes, tags, CANDIDATES)
-        version = self._prompt.version(wishes)
+        version = self._prompt.version(wishes, self._beside.version)
         kept = self._memory.remembered(subject.content, self._endpoint.model, version)
         answer = parse(kept[0]) if kept else None
         if answer is None:
@@ -117,23 +168,28 @@ class LargeModel:
         """Closes the connections to the endpoint."""
         self._endpoint.close()
 
-    def preview(self, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...]) -> tuple[str, str]:
-        """The very prompt that would be sent: system and user part."""
-        return self._prompt.render(subject, wishes, self._offline.candidates(subject, wishes, tags, CANDIDATES))
+    def preview(self, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...]) -> Question:
+        """What would be sent for a file, to the letter."""
+        with self._lock:
+            candidates = self._offline.candidates(subject, wishes, tags, CANDIDATES)
+        return question(*self._prompt.render(subject, wishes, candidates), self._beside.shown(subject, wishes))
 
     def _ask(self, subject: Subject, wishes: Wishes, candidates: list[str]) -> tuple[str, Answer]:
         """Goes down the ladder until an answer can be understood. A rung that the endpoint refuses is not tried
         again."""
         system, user = self._prompt.render(subject, wishes, candidates)
         schema = answer_schema(candidates, wishes)
+        shown = self._beside.shown(subject, wishes)
         for number in range(self._rung, len(RUNGS)):
             self._budget.check()
             try:
-                text, tokens = self._endpoint.ask(system, user, RUNGS[number], schema)
+                text, tokens = self._endpoint.ask(system, user, RUNGS[number], schema, shown)
             except Unsupported:
-                self._rung = number + 1
+                if number + 1 < len(RUNGS):
+                    self._rung = max(self._rung, number + 1)
                 continue
-            self._budget.spend(tokens or (len(system) + len(user) + len(text)) // 4)
+            size = len(system) + len(user) + len(text)
+            self._budget.spend(tokens or size // 4 + PICTURE_TOKENS * len(shown))
             answer = parse(text)
             if answer is not None:
                 return text, answer

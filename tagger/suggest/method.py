@@ -9,7 +9,7 @@ import tagger.prompts
 from graphfs.config import Llm
 from tagger.suggest.endpoint import Endpoint
 from tagger.suggest.generative import Generative
-from tagger.suggest.llm import Asked, Budget, LargeModel, Memory
+from tagger.suggest.llm import Asked, Beside, Budget, LargeModel, Memory
 from tagger.suggest.offline import Offline
 from tagger.suggest.prompt import Prompt
 from tagger.suggest.votes import Votes
@@ -43,13 +43,14 @@ def suggester(
     budget: Budget,
     prompts: Path | None = None,
     lock: AbstractContextManager[object] | None = None,
+    beside: Beside | None = None,
 ) -> LargeModel | Generative:
     """What tags by `one`, in the way that the settings say. `prompts`: the user's own templates."""
     make: Callable[..., LargeModel | Generative] = LargeModel
     folder = prompts
     if llm.method == "generative":
         make, folder = Generative, generative_prompts(prompts)
-    return make(offline, asked(llm, one), Prompt(folder), memory, budget, lock)
+    return make(offline, asked(llm, one), Prompt(folder), memory, budget, lock, beside)
 
 
 def generative_prompts(prompts: Path | None) -> Path:

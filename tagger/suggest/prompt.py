@@ -34,11 +34,11 @@ class Prompt:
         self._system = PromptTemplate(self._texts["system"])
         self._user = PromptTemplate(self._texts["user"])
 
-    def version(self, wishes: Wishes) -> str:
+    def version(self, wishes: Wishes, shown: str = "") -> str:
         """Names the templates and all settings that change what is asked (not the list of tags): answers are
-        remembered under it."""
+        remembered under it. `shown`: what it is given beside the text."""
         settings = (wishes.mode, wishes.language, str(wishes.max_tags), str(wishes.max_bytes_sent), *wishes.vocabulary)
-        parts = (*self._texts.values(), *settings)
+        parts = (*self._texts.values(), *settings, *([shown] if shown else []))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
     def render(self, subject: Subject, wishes: Wishes, candidates: list[str]) -> tuple[str, str]:

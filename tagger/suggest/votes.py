@@ -20,7 +20,9 @@ class Asks(Protocol):
 
     def close(self) -> None: ...
 
-    def ask(self, system: str, user: str, rung: Rung, schema: dict[str, Any]) -> tuple[str, int]: ...
+    def ask(
+        self, system: str, user: str, rung: Rung, schema: dict[str, Any], pictures: Sequence[bytes] = ()
+    ) -> tuple[str, int]: ...
 
 
 class Votes:
@@ -39,10 +41,12 @@ class Votes:
         """Closes the endpoint."""
         self._inner.close()
 
-    def ask(self, system: str, user: str, rung: Rung, schema: dict[str, Any]) -> tuple[str, int]:
+    def ask(
+        self, system: str, user: str, rung: Rung, schema: dict[str, Any], pictures: Sequence[bytes] = ()
+    ) -> tuple[str, int]:
         """The votes as one JSON object, and what all answers cost. The first answer as it is when none can be
         understood. Raises what the endpoint raises."""
-        said = [self._inner.ask(system, user, rung, schema) for _ in range(self._samples)]
+        said = [self._inner.ask(system, user, rung, schema, pictures) for _ in range(self._samples)]
         answers = [answer for text, _ in said if (answer := parse(text)) is not None]
         tokens = sum(cost for _, cost in said)
         return (counted(answers, self._samples) if answers else said[0][0]), tokens

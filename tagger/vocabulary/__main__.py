@@ -76,7 +76,11 @@ def _build(drive: Drive, caller: Caller, config: Config, given: argparse.Namespa
         pipeline = Pipeline(drive, caller, knowledge, offline, large, wishes, settings.max_bytes)
         limits = Limits(wall_seconds=settings.max_seconds, ocr="" if settings.ocr == "off" else settings.ocr)
         sampled = candidates.sample(drive, caller, given.sample)
-        wanted = [one for one in sampled if not is_excluded(one.path) and pipeline.rules_of(one.path).tagger != "off"]
+        wanted = [
+            one
+            for one in sampled
+            if not is_excluded(one.path) and pipeline.rules_of_node(one.node.id, one.path).tagger != "off"
+        ]
 
         def named() -> Iterator[tuple[str, Sequence[str]]]:
             at = time.monotonic()
@@ -96,7 +100,7 @@ def _names(
     subject: Subject, wishes: Wishes, pipeline: Pipeline, large: candidates.Model | None, phrases: candidates.Names
 ) -> Sequence[str]:
     """By the large model where the folder's rules let it have the file, else offline."""
-    if large is not None and (large.local or pipeline.rules_of(subject.path).tagger != "local"):
+    if large is not None and (large.local or pipeline.rules_of_file(subject.file, subject.path).tagger != "local"):
         return [chosen.name for chosen in large.names(subject, wishes)]
     return phrases(subject)
 
@@ -111,7 +115,8 @@ def _large(drive: Drive, llm: Llm, offline: Offline, stack: contextlib.ExitStack
     from tagger.suggest.prompt import Prompt  # noqa: PLC0415 - as above
 
     prompt = Prompt(generative_prompts(None))
-    made = Generative(offline, asked(llm, endpoint(llm)), prompt, drive, Budget(llm.daily_token_budget))
+    budget = Budget(llm.daily_token_budget, lambda tokens: drive.spend(str(llm.base_url), tokens))
+    made = Generative(offline, asked(llm, endpoint(llm)), prompt, drive, budget)
     stack.callback(made.close)
     return made
 

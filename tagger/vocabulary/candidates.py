@@ -9,10 +9,11 @@ from typing import NamedTuple, Protocol
 
 from graphfs.api import Drive
 from graphfs.errors import DriveError
-from graphfs.model import Caller, Node, Suggestion, Tag
+from graphfs.model import Caller, Node
 from tagger.extract.result import Extract, Limits
 from tagger.extract.sandbox import Sandbox
 from tagger.fetch import fetch
+from tagger.pipeline import Private
 from tagger.suggest.answers import Chosen
 from tagger.suggest.encoder import Encoder
 from tagger.suggest.offline import words_of
@@ -26,15 +27,8 @@ _SURE = 0.35
 Names = Callable[[Subject], Sequence[str]]
 
 
-class Model(Protocol):
+class Model(Private, Protocol):
     """What is needed of a large model that names freely (`tagger.suggest.generative`)."""
-
-    @property
-    def local(self) -> bool: ...
-
-    def suggest(self, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...]) -> tuple[Suggestion, ...]: ...
-
-    def close(self) -> None: ...
 
     def names(self, subject: Subject, wishes: Wishes) -> Sequence[Chosen]: ...
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gateway.app import run_in_thread
 from gateway.service import open_service
+from graphfs.api import Drive
 from graphfs.client import connect
 from graphfs.config import Config, Jobs
 from graphfs.errors import NotFound
@@ -45,24 +46,7 @@ class TaggedDrive:
 
     def write(self, path: str, data: bytes) -> Node:
         """A file at a path below `files/`, new or changed."""
-        drive = self.service
-        folder = FILES_ROOT
-        *folders, name = path.split("/")
-        for part in folders:
-            try:
-                folder = drive.lookup(OWNER, folder, part).id
-            except NotFound:
-                folder = drive.create(OWNER, folder, part, stat.S_IFDIR | 0o755).id
-        try:
-            node = drive.lookup(OWNER, folder, name)
-        except NotFound:
-            node = drive.create(OWNER, folder, name, stat.S_IFREG | 0o644)
-        patches = []
-        size = drive.chunk_size()
-        for start in range(0, len(data), size):
-            piece = data[start : start + size]
-            patches.append(Patch(start, len(piece), hashlib.sha256(piece).digest(), 0, piece))
-        return drive.commit(OWNER, node.id, node.version, len(data), patches) if data else node
+        return write(self.service, path, data)
 
     def state_of(self, node: Node) -> JobState:
         return self.service.job(node.file).state
@@ -81,3 +65,24 @@ class TaggedDrive:
 
     def wait_for(self, node: Node, *states: JobState) -> None:
         self.wait(lambda: self.state_of(node) in states)
+
+
+def write(drive: Drive, path: str, data: bytes) -> Node:
+    """A file at a path below `files/`, new or changed."""
+    folder = FILES_ROOT
+    *folders, name = path.split("/")
+    for part in folders:
+        try:
+            folder = drive.lookup(OWNER, folder, part).id
+        except NotFound:
+            folder = drive.create(OWNER, folder, part, stat.S_IFDIR | 0o755).id
+    try:
+        node = drive.lookup(OWNER, folder, name)
+    except NotFound:
+        node = drive.create(OWNER, folder, name, stat.S_IFREG | 0o644)
+    patches = []
+    size = drive.chunk_size()
+    for start in range(0, len(data), size):
+        piece = data[start : start + size]
+        patches.append(Patch(start, len(piece), hashlib.sha256(piece).digest(), 0, piece))
+    return drive.commit(OWNER, node.id, node.version, len(data), patches) if data else node

@@ -106,7 +106,6 @@ CREATE TABLE token(
   created INTEGER NOT NULL, expires INTEGER NOT NULL, by TEXT NOT NULL) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _DONE, _QUEUE_ORDER, _TOKENS)
 # Whose turn it is must not cost a walk over all that wait: a job knows the owner of its file.
 _QUEUE_TURNS = """
 ALTER TABLE job ADD COLUMN owner INTEGER NOT NULL DEFAULT 0;

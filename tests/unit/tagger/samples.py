@@ -90,10 +90,12 @@ def zip_bomb(path: Path, part: str = "word/document.xml") -> Path:
     return path
 
 
-def photo(path: Path, *, format: str = "JPEG", size: tuple[int, int] = (64, 48)) -> Path:  # noqa: A002 - Pillow's word
-    """A picture with EXIF: camera, time, place."""
+def photo(path: Path, *, format: str = "JPEG", size: tuple[int, int] = (64, 48), comment: str = "") -> Path:  # noqa: A002 - Pillow's word
+    """A picture with EXIF: camera, time, place, and a comment."""
     image = Image.new("RGB", size, (200, 120, 40))
     exif = Image.Exif()
+    if comment:
+        exif[0x010E] = comment
     exif[0x010F], exif[0x0110], exif[0x013B] = "Nikon", "NIKON D750", "Mina Okafor"
     exif.get_ifd(0x8769)[0x9003] = "2018:07:21 09:30:00"
     gps = exif.get_ifd(0x8825)

@@ -47,6 +47,8 @@ class ScriptedEndpoint:
     def __init__(self, *steps: Step) -> None:
         self.steps = list(steps)
         self.requests: list[dict[str, Any]] = []
+        self.sounds: list[bytes] = []
+        self.transcript = "the transcript"
         self.refuses: Callable[[dict[str, Any]], bool] = lambda request: False
         """Requests that get a 400, beside the script."""
         self._loop = asyncio.new_event_loop()
@@ -75,6 +77,7 @@ class ScriptedEndpoint:
     async def _serve(self) -> None:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._answer)
+        app.router.add_post("/v1/audio/transcriptions", self._transcribe)
         runner = web.AppRunner(app, shutdown_timeout=0.2)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -83,6 +86,13 @@ class ScriptedEndpoint:
         self._ready.set()
         await self._stop.wait()
         await runner.cleanup()
+
+    async def _transcribe(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        sent = form["file"]
+        assert isinstance(sent, web.FileField)
+        self.sounds.append(sent.file.read())
+        return web.json_response({"text": self.transcript})
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

@@ -38,6 +38,17 @@ class Notebook:
         self.kept[content, model, prompt] = texts
 
 
+class Account:
+    """The day's tokens, as the drive adds them up."""
+
+    def __init__(self) -> None:
+        self.used = 0
+
+    def __call__(self, tokens: int) -> int:
+        self.used += tokens
+        return self.used
+
+
 def subject(text: str = TEXT) -> Subject:
     return Subject(1, "files/Farm/paddy.txt", "c0ffee", Extract(Kind.TEXT, "text/plain", text=text))
 
@@ -57,7 +68,7 @@ def model(server: ScriptedEndpoint, encoder: Encoder) -> Iterator[LargeModel]:
 def connected(server: ScriptedEndpoint, encoder: Encoder, tokens: int = 0, clock: float = 0.0) -> LargeModel:
     offline = Offline(encoder, Neighbours(), lambda file: (), 2026)
     endpoint = Endpoint(server.url, "scripted", "key", timeout=2.0, max_tokens=200, temperature=0.0)
-    return LargeModel(offline, endpoint, Prompt(), Notebook(), Budget(tokens, lambda: clock))
+    return LargeModel(offline, endpoint, Prompt(), Notebook(), Budget(tokens, Account(), lambda: clock))
 
 
 def topical(found: tuple[Suggestion, ...]) -> dict[str, float]:

@@ -15,7 +15,7 @@ from tagger.suggest.offline import Offline
 from tagger.suggest.subject import Subject, Wishes
 from tagger.suggest.votes import counted
 from tests.unit.tagger.scripted import Say, ScriptedEndpoint, tags
-from tests.unit.tagger.test_llm import Notebook
+from tests.unit.tagger.test_llm import Account, Notebook
 
 TAGS = tuple(Tag(i, 0, path, 0, 0) for i, path in enumerate(("film", "farm/rice", "astronomy", "type/text"), 1))
 SUBJECT = Subject(1, "files/a.txt", "c0ffee", Extract(Kind.TEXT, "text/plain", text="A long night at the pictures."))
@@ -26,7 +26,7 @@ def suggestions(
 ) -> dict[str, Suggestion]:
     """What the model that is set so suggests, of its own."""
     offline = Offline(encoder, Neighbours(), lambda file: (), 2026)
-    made = suggester(llm, endpoint(llm), offline, Notebook(), Budget(0))
+    made = suggester(llm, endpoint(llm), offline, Notebook(), Budget(0, Account()))
     wishes = Wishes(mode="strict" if mode == "strict" else "prefer")
     with contextlib.closing(made):
         for _ in range(times):

@@ -10,7 +10,7 @@ from tagger import retry
 from tagger.fetch import fetch, ranges_of, read_small
 from tagger.knowledge import Knowledge, Proposals
 from tagger.pipeline import is_excluded
-from tagger.rules import Rules, inherited, parse, wishes
+from tagger.rules import Rules, for_file, inherited, parse, strictest, wishes
 from tagger.suggest.subject import Wishes
 
 ME = Caller(0, 0)
@@ -58,6 +58,34 @@ def test_inheritance() -> None:
     assert whole == Rules(tagger="cloud", tags=("a", "b"), language="en")
     assert wishes(Wishes(), whole) == Wishes(language="en", fixed=("a", "b"))
     assert inherited([Rules(tagger="off"), Rules()]).tagger == "off"
+
+
+def test_rules_for_some_of_the_files() -> None:
+    outer = parse(b"tagger: cloud\nfiles:\n  '*.key': {tagger: local}\n  'drafts/*/*.txt': {tags: [draft]}\n")
+    inner = parse(b"files: {'*.key': {tagger: 'off'}}")
+    assert outer.problem == inner.problem == ""
+    folders = (("files/a", outer), ("files/a/b", inner))
+    assert for_file(folders[:1], "files/a/x/server.KEY").tagger == "local"
+    assert for_file(folders, "files/a/b/server.key").tagger == "off"
+    assert for_file(folders, "files/a/b/server.txt").tagger == "cloud"
+    assert for_file(folders[:1], "files/a/drafts/one/x.txt").tags == ("draft",)
+    assert for_file(folders[:1], "files/a/drafts/x.txt").tags is None
+
+
+@pytest.mark.parametrize(
+    "text", [b"files: [a]", b"files: {'*': 7}", b"files: {'*': {files: {}}}", b"files: {a: {b: c}}"]
+)
+def test_bad_patterns_keep_files_here(text: bytes) -> None:
+    found = parse(text)
+    assert found.problem
+    assert found.tagger == "local"
+
+
+def test_of_several_names_the_most_private_counts() -> None:
+    cloud, local = Rules(tags=("a",), max_bytes_sent=50), Rules(tagger="local", tags=("b",), max_bytes_sent=10)
+    assert strictest([cloud, local]) == Rules(tagger="local", tags=("a", "b"), max_bytes_sent=10)
+    assert strictest([cloud, Rules(tagger="off")]).tagger == "off"
+    assert strictest([Rules()]).tagger == "cloud"
 
 
 def test_waits_grow_and_are_bounded() -> None:

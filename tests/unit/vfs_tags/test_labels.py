@@ -109,7 +109,7 @@ def test_what_is_listed_can_be_set_elsewhere(filled: Shell) -> None:
 def test_what_graphfs_tells(filled: Shell, drive: Service) -> None:
     file = int(filled.getxattr("files/f.txt", "user.graphfs.id"))
     said = [
-        Edge("cat", EdgeState.REVIEW, Source.MODEL, "m", confidence=0.5, at=10**18),
+        Edge("cat", EdgeState.REVIEW, Source.MODEL, "m", "p", 0.5, "why", 10**18),
         Edge("pet", EdgeState.APPLIED, Source.RULE, "r", confidence=0.8, at=10**18),
         Edge("dog", EdgeState.REJECTED, Source.MODEL, "m", confidence=0.9),
     ]
@@ -123,6 +123,8 @@ def test_what_graphfs_tells(filled: Shell, drive: Service) -> None:
             "model": "r",
             "time": "2001-09-09T01:46:40+00:00",
             "state": "applied",
+            "prompt": "",
+            "evidence": "",
         },
         {
             "tag": "cat",
@@ -131,6 +133,8 @@ def test_what_graphfs_tells(filled: Shell, drive: Service) -> None:
             "model": "m",
             "time": "2001-09-09T01:46:40+00:00",
             "state": "review",
+            "prompt": "p",
+            "evidence": "why",
         },
     ]
     assert filled.getxattr("files/f.txt", "user.graphfs.tags.implied") == "year"
