@@ -11,10 +11,12 @@ import os
 import random
 import signal
 import stat
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -113,11 +115,61 @@ def until_done(drive: Drive, pid: int, patience: float) -> tuple[float, float, i
     return time.monotonic() - start, processor(pid) - used, most
 
 
+def arrival(service: Drive, address: str, count: int, chance: random.Random) -> None:
+    """What a full queue and a working tagger cost those who bring files: blocks of them arrive in turn while the tagger
+    works and while it is paused."""
+    words = texts(200, chance)
+    block = max(50, min(1000, count // 20))
+    tagger = subprocess.Popen(
+        [sys.executable, "-m", "tagger", "--server", address, "--parent-pid", str(os.getpid())],
+        cwd=_ROOT,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not service.status(_OWNER).jobs.get(JobState.TAGGED):
+            time.sleep(0.1)
+        spent: dict[bool, list[float]] = {True: [], False: []}
+        for number in range(count // block):
+            paused = number % 2 == 0
+            service.pause(_OWNER, paused)
+            while paused and service.status(_OWNER).jobs.get(JobState.LEASED):
+                time.sleep(0.05)
+            folder = service.create(_OWNER, FILES_ROOT, f"block {number}", stat.S_IFDIR | 0o755).id
+            start = time.monotonic()
+            for one in range(block):
+                put(service, folder, f"{one}.txt", words[one % 200] + f"{number} {one}".encode())
+            spent[paused].append((time.monotonic() - start) / block)
+        resting, working = statistics.median(spent[True]), statistics.median(spent[False])
+        print(
+            f"arrival: {1 / resting:.0f} files/s while the tagger rests, {1 / working:.0f} while it works"
+            f" ({working / resting - 1:+.0%}), medians of {len(spent[True])} blocks of {block}",
+            flush=True,
+        )
+        service.pause(_OWNER, False)
+        calls: tuple[tuple[str, Callable[[], object]], ...] = (
+            ("lease of 4", lambda: service.lease("bench", 4, 0.0)),
+            ("status", lambda: service.status(_OWNER)),
+        )
+        for what, call in calls:
+            times = []
+            for _ in range(9):
+                start = time.monotonic()
+                call()
+                times.append(time.monotonic() - start)
+            print(f"{what} with {left(service):,} waiting: {statistics.median(times) * 1000:.1f} ms", flush=True)
+        queue = service.status(_OWNER).queue
+        print(f"estimate: {queue.per_minute:.0f} files a minute, {queue.seconds_left or 0:.0f} s left", flush=True)
+    finally:
+        tagger.send_signal(signal.SIGTERM)
+        tagger.wait(60)
+
+
 def main(arguments: list[str]) -> int:
     """Prints one line a measurement."""
     parser = argparse.ArgumentParser(prog="python -m bench queue", description=__doc__.splitlines()[0])
     parser.add_argument("--texts", type=int, default=1500)
     parser.add_argument("--pictures", type=int, default=40)
+    parser.add_argument("--arrival", type=int, default=0, metavar="N", help="only: N files, and what that costs")
     parser.add_argument("--patience", type=float, default=600.0, help="seconds for each part")
     given = parser.parse_args(arguments)
     chance = random.Random(7)
@@ -128,6 +180,10 @@ def main(arguments: list[str]) -> int:
         server = run_in_thread(service, address, token="t")
         tagger = None
         try:
+            if given.arrival:
+                put(service, FILES_ROOT, "first.txt", b"a first file")
+                arrival(service, address, given.arrival, chance)
+                return 0
             for number, data in enumerate(texts(given.texts, chance)):
                 put(service, FILES_ROOT, f"note {number}.txt", data)
             command = [sys.executable, "-m", "tagger", "--server", address]

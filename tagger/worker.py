@@ -9,7 +9,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from graphfs.api import Drive
 from graphfs.errors import Conflict, DriveError, NotFound, Unavailable
@@ -38,6 +39,7 @@ class Worker:
         self._held: dict[int, Job] = {}
         self._lock = threading.Lock()
         self._model_failures = 0
+        self._trial = threading.Lock()
         self._paused_until = 0.0
         self._paused_because = ""
 
@@ -90,21 +92,38 @@ class Worker:
         while not self._stopping.is_set():
             if self._wait_while_paused():
                 continue
-            signs = self._signs
+            with self._allowed() as batch:
+                if not batch:
+                    continue
+                signs = self._signs
+                try:
+                    jobs = self._drive.lease(self._name, batch, self._lease)
+                    failures = 0
+                except DriveError as error:
+                    failures += 1
+                    if failures == 5:
+                        _log.info("the drive does not answer (%s); trying on", error)
+                    self._stopping.wait(retry.reconnect(failures, random.random()))
+                    continue
+                if jobs:
+                    empty = 0
+                    self._attend(jobs, desk)
+                else:
+                    empty = self._rest(signs, empty)
+
+    @contextmanager
+    def _allowed(self) -> Iterator[int]:
+        """How many jobs this thread may take now. While the model failed last, one thread tries one file at a time: the
+        others wait for what comes of it."""
+        if not self._model_failures:
+            yield _BATCH
+        elif self._trial.acquire(timeout=0.5):
             try:
-                jobs = self._drive.lease(self._name, _BATCH, self._lease)
-                failures = 0
-            except DriveError as error:
-                failures += 1
-                if failures == 5:
-                    _log.info("the drive does not answer (%s); trying on", error)
-                self._stopping.wait(retry.reconnect(failures, random.random()))
-                continue
-            if jobs:
-                empty = 0
-                self._attend(jobs, desk)
-            else:
-                empty = self._rest(signs, empty)
+                yield 1
+            finally:
+                self._trial.release()
+        else:
+            yield 0
 
     def _rest(self, signs: int, empty: int) -> int:
         """Waits for a sign of work, or for a while; how often nothing was there since the last sign."""

@@ -43,6 +43,8 @@ mv tags/x/f files/d/      moves the file; its tags stay
 rm tags/x/f               takes the tag away, never the file
 mv tags/x tags/y          renames a tag
 rm -r tags/x              removes a tag and those below it from all files; no file is deleted
+tags/+review/x/           files for which the tag x is suggested
+rm tags/+review/x/f       rejects the suggestion; mv tags/+review/x/f tags/x/ accepts it
 
 graphfs undo              takes the last change of tags back
 graphfs --help            everything else
