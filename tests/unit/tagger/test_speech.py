@@ -45,10 +45,10 @@ def test_the_sound_of_a_film_is_cut_out(film: Path, tmp_path: Path) -> None:
 def test_an_endpoint_transcribes(film: Path) -> None:
     wav = sound_of(film)
     with ScriptedEndpoint(tags()) as server:
-        server.transcript = " words  that were\n said "
+        server.transcript = " words  that were said "
         listener = Transcription(server.url, "whisper", "key", 10.0)
         assert listener.local
-        assert listener.hear(wav).text == "words that were\nsaid"
+        assert listener.hear(wav).text == "words that were said"
         assert server.sounds == [wav]
     with pytest.raises(ModelUnavailable):
         listener.hear(wav)
