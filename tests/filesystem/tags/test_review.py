@@ -46,7 +46,7 @@ def test_rm_rejects_for_good_and_mv_accepts(place: Place) -> None:
     file = suggest(place, path, ("boat", 0.6), ("sea", 0.6))
     review = place.root / "tags" / "+review"
     boat, sea = review / place.full("boat"), review / place.full("sea")
-    eventually(lambda: os.listdir(boat) == ["f.txt"])
+    eventually(place, lambda: os.listdir(boat) == ["f.txt"])
     assert json.loads(attribute(path, "user.graphfs.tags.auto"))[0]["evidence"] == "its words"
     run("rm", sea / "f.txt")
     run("mv", boat / "f.txt", place.root / "tags" / place.full("boat"))
@@ -62,7 +62,7 @@ def test_undo_takes_a_verdict_back(place: Place) -> None:
     path = place.file("f.txt", "words")
     file = suggest(place, path, ("boat", 0.6))
     entry = place.root / "tags" / "+review" / place.full("boat") / "f.txt"
-    eventually(entry.exists)
+    eventually(place, entry.exists)
     run("rm", entry)
     assert said_of(place, file) == {"boat": EdgeState.REJECTED}
     assert place.drive.state is not None
