@@ -44,6 +44,7 @@ class Pending:
         self._extents: dict[tuple[int, int, int], list[tuple[Extent, bool]]] = {}
         self._edges: dict[int, dict[int, EdgeRow]] = {}
         self._jobs: dict[int, JobRow | None] = {}
+        self._owners: dict[int, int] = {}
         self._files: dict[int, int] = {}
         self._fresh = 0
 

@@ -226,7 +226,15 @@ class PendingGraph(Pending):
     def due_jobs(self, now: int, limit: int, owner: int) -> list[DueJob]:
         found = [DueJob(*row) for row in self._read.due(now, limit, owner) if row[0] not in self.out.jobs]
         self.reads |= {key(Key.JOB, one.file) for one in found}
+        self._owners.update({one.file: owner for one in found})
         return found
+
+    def _turn_of(self, file: int) -> int:
+        """Whose turn a job is: known of those that are due, else read."""
+        if file not in self._jobs and file in self._owners:
+            return self._owners[file]
+        row = self._job(file)
+        return row.owner if row else 0
 
     def save_job(
         self,
@@ -241,8 +249,7 @@ class PendingGraph(Pending):
     ) -> None:
         # Only a job that is there is altered; whoever calls has read it in this change.
         if file not in self.out.jobs or self.out.jobs[file] is not None:
-            before = self._job(file)
-            owner = before.owner if before else 0
+            owner = self._turn_of(file)
             self._set_job(file, JobRow(file, state, attempts, not_before, lease, lease_until, worker, error, owner))
 
     def save_answer(self, content: str, model: str, prompt: str, texts: str) -> None:
