@@ -17,19 +17,31 @@ from tests.filesystem.drives import FIRST, Drive, chosen, started
 
 _number = count(FIRST)
 
+CORE = frozenset({"test_rename", "test_open"})
+"""Modules that run on a cluster each time; all of the suite by `make test-cluster`."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "superuser: needs other users, so only root can run it")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """An ordinary user cannot become somebody else: those tests are left out, and the run says so."""
-    if os.geteuid() == 0:
-        return
-    left_out = [item for item in items if item.get_closest_marker("superuser")]
+    """An ordinary user cannot become somebody else, and a cluster takes ten times as long as a drive of one's own:
+    unless it was asked for, only the core of the suite runs on it. What is left out the run says."""
+    left_out = {item for item in items if _left_out(item)}
     if left_out:
-        config.hook.pytest_deselected(items=left_out)
+        config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
+
+
+def _left_out(item: pytest.Item) -> bool:
+    if item.get_closest_marker("superuser") and os.geteuid() != 0:
+        return True
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    if not any(str(value).startswith("cluster-") for value in parameters):
+        return False
+    item.add_marker(pytest.mark.timeout(300))  # the first one starts it
+    return "FILESYSTEM_DRIVES" not in os.environ and item.path.stem not in CORE
 
 
 @pytest.hookimpl(wrapper=True)

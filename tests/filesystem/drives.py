@@ -2,7 +2,8 @@
 ordinary folder.
 
 Starts and stops; asserts nothing about files. Which of them run is the environment's FILESYSTEM_DRIVES (a comma list of
-the names in `KINDS`), by default the ordinary folder and the drive with both bindings.
+the names in `KINDS`), by default the ordinary folder, the drive with both bindings and, for the core of the suite, a
+cluster.
 """
 
 import json
@@ -37,7 +38,7 @@ KINDS = (
     "loop-fusepy",
     "loop-mfusepy",
 )
-DEFAULT = "plain,pyfuse3,fusepy"
+DEFAULT = "plain,pyfuse3,fusepy,cluster-pyfuse3"
 
 
 @dataclass(frozen=True)
