@@ -24,6 +24,7 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
 from graphfs.errors import DriveError
+from tagger.inbox.birth import born
 from tagger.inbox.changes import Change, Move, Put, changes
 from tagger.inbox.destination import Destination
 from tagger.inbox.manifest import Manifest, Stamp
@@ -239,11 +240,12 @@ class Inbox:
     def _stamp(self, path: str) -> Stamp | None:
         if any(self._is_ignored(part) for part in path.split("/")):
             return None
+        whole = os.path.join(self._folder, path)
         try:
-            status = os.lstat(os.path.join(self._folder, path))
+            status = os.lstat(whole)
         except OSError:
             return None
-        return Stamp.of(status) if S_ISREG(status.st_mode) else None
+        return Stamp.of(status, born(whole)) if S_ISREG(status.st_mode) else None
 
     def _is_ignored(self, name: str) -> bool:
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self._settings.ignore)

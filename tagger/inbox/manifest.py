@@ -18,16 +18,18 @@ class Stamp(NamedTuple):
     size: int
     inode: int
     device: int
+    born: int = 0
+    """When it was made, in nanoseconds: a new file may have the inode number of one that is gone. 0: not known."""
 
     @classmethod
-    def of(cls, status: os.stat_result) -> "Stamp":
+    def of(cls, status: os.stat_result, born: int) -> "Stamp":
         """The stamp in a stat result."""
-        return cls(status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev)
+        return cls(status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev, born)
 
     @property
-    def identity(self) -> tuple[int, int]:
+    def identity(self) -> tuple[int, int, int]:
         """Names the file whatever its path is."""
-        return self.device, self.inode
+        return self.device, self.inode, self.born
 
 
 class Manifest:

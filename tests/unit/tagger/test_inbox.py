@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tagger.inbox import Inbox, Manifest, PlainFolder, Settings, Stamp
+from tagger.inbox.birth import born
 from tagger.inbox.changes import Move, Put, Remove, changes
 from tagger.inbox.follow import is_being_written
 
@@ -30,6 +31,15 @@ def test_changes() -> None:
     assert changes({"a": stamp(1)}, {"a": stamp(9)}) == [Put("a")]
     assert changes({"a": stamp(1)}, {"d/z": stamp(1)}) == [Move("a", "d/z")]
     assert changes({"a": stamp(1)}, {"z": stamp(1, 2)}) == [Move("a", "z"), Put("z")]
+
+
+def test_a_new_file_with_the_inode_of_one_that_is_gone_is_no_move(tmp_path: Path) -> None:
+    """ext4 gives the number away at once: tags of the one must not come to the other."""
+    assert changes({"a": stamp(1)}, {"z": stamp(1, 2)._replace(born=9)}) == [Put("z"), Remove("a")]
+    made = tmp_path / "made"
+    made.touch()
+    assert abs(born(str(made)) - made.stat().st_ctime_ns) < 10**9
+    assert born(str(tmp_path / "none")) == 0
 
 
 def test_moves_in_a_row_keep_their_order() -> None:
