@@ -4,6 +4,7 @@ A record is only believed while its process lives and the kernel's table agrees.
 """
 
 import contextlib
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import msgspec
 
 from graphfs.errors import NotFound
 from graphfs.mounting.mountinfo import TYPE, Mounted, mount_of, mounted_at
+
+log = logging.getLogger(__name__)
 
 RECORD = Path("run", "mount.json")
 """In the state directory."""
@@ -31,11 +34,15 @@ class MountRecord(msgspec.Struct, frozen=True):
 
 
 def write_record(record: MountRecord) -> None:
-    """Makes the mount known. Atomic: nobody sees half a record."""
+    """Makes the mount known. Atomic: nobody sees half a record. Where the user's folder cannot be written (it is full,
+    or somebody else's), the mount is found by its state directory alone."""
     _put(Path(record.state) / RECORD, record)
     folder = _runtime()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _put(folder / _name(record.device), record)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _put(folder / _name(record.device), record)
+    except OSError as error:
+        log.warning("the mount is not known in %s (%s): give commands --state %s", folder, error, record.state)
 
 
 def remove_record(record: MountRecord) -> None:
