@@ -40,7 +40,7 @@ def _left_out(item: pytest.Item) -> bool:
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
     if not any(str(value).startswith("cluster-") for value in parameters):
         return False
-    item.add_marker(pytest.mark.timeout(300))  # the first one starts it
+    item.add_marker(pytest.mark.timeout(1800 if item.path.parent.name == "suites" else 300))  # the first one starts it
     return "FILESYSTEM_DRIVES" not in os.environ and item.path.stem not in CORE
 
 
