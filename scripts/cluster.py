@@ -34,7 +34,7 @@ from scripts import s3_server  # noqa: E402
 
 FRONT = 8480
 BUCKET = "graphfs"
-_START_SECONDS = 120.0
+_START_SECONDS = 250.0
 _STOP_SECONDS = 20.0
 _CONFIG = """\
 # Made by `make cluster`.

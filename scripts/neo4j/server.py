@@ -47,7 +47,7 @@ def start(home: Path, port: int, *, heap: str = "512m", page_cache: str = "128m"
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
 
-def wait(server: "subprocess.Popen[bytes]", port: int, password: str, seconds: float = 90) -> None:
+def wait(server: "subprocess.Popen[bytes]", port: int, password: str, seconds: float = 240) -> None:
     """Returns when it answers to this password, which a new server is given."""
     uri = f"bolt://127.0.0.1:{port}"
     deadline = time.monotonic() + seconds

@@ -1,0 +1,241 @@
+"""A history of what was written, read and tagged by several clients at once, and whether it can have been so.
+
+Each file has one writer. What was acknowledged is there from then on; a read sees no older content than the last one
+acknowledged before it began (for a mount: so long before that it must have heard of it), no newer one than was ever
+begun, and never a mix; tags that were acknowledged stay. An operation that failed may have happened or not. It knows
+nothing of the faults in between.
+"""
+
+import hashlib
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from graphfs.client.drive import HttpDrive
+from graphfs.client.outage import Outage
+from graphfs.client.retry import Policy
+from graphfs.errors import DriveError, NotFound
+from graphfs.model import FILES_ROOT
+from graphfs.wire.address import parse_address
+from tests.contracts.ground import FILE, OWNER, Ground
+
+PATIENCE = 10.0
+_FILES = 5
+_TAGS = 4
+_LARGE = 0.2
+"""The share of contents that are too large to stand beside their record."""
+
+
+def content(name: str, number: int) -> bytes:
+    """Version `number` of a file: says what it is, and every byte of it follows from that."""
+    chance = random.Random(f"{name} {number}")
+    size = chance.randrange(40_000, 120_000) if chance.random() < _LARGE else chance.randrange(10, 3_000)
+    head = f"{name} {number} {size}\n".encode()
+    return head + hashlib.shake_128(head).digest(size)
+
+
+def number_of(name: str, data: bytes) -> int:
+    """Which version this is, whole; -1: none of them."""
+    try:
+        said, number, _ = data.partition(b"\n")[0].decode().split(" ")
+        return int(number) if said == name and data == content(name, int(number)) else -1
+    except ValueError:
+        return -1
+
+
+class Client(Protocol):
+    """Somebody who works on the drive. Calls raise OSError or DriveError."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Durable, and whole for every reader, on return."""
+        ...
+
+    def read(self, name: str) -> bytes: ...
+
+    @property
+    def delay(self) -> float:
+        """Seconds after which it must see what others did."""
+        ...
+
+    def tag(self, name: str, tags: list[str]) -> None:
+        """It has these tags on return, maybe others too."""
+        ...
+
+
+class HttpClient:
+    """By HTTP, as patient as a mount."""
+
+    delay = 0.0
+
+    def __init__(self, url: str, token: str, folder: Path) -> None:
+        policy, outage = Policy(patient=True), Outage(PATIENCE)
+        self.drive = HttpDrive(parse_address(url), token=token, policy=policy, outage=outage)
+        self._ground = Ground(self.drive, folder)
+
+    def write(self, name: str, data: bytes) -> None:
+        try:
+            node = self.drive.lookup(OWNER, FILES_ROOT, name)
+        except NotFound:
+            node = self.drive.create(OWNER, FILES_ROOT, name, FILE)
+        patches = self._ground.patches(data)
+        self.drive.commit(OWNER, node.id, node.version, len(data), patches, durable=True)
+
+    def read(self, name: str) -> bytes:
+        return self._ground.read(self.drive.lookup(OWNER, FILES_ROOT, name))
+
+    def tag(self, name: str, tags: list[str]) -> None:
+        file = self.drive.lookup(OWNER, FILES_ROOT, name).file
+        self.drive.change_tags(OWNER, [file], tags, [])
+
+    def tags(self, name: str) -> list[str]:
+        return self._ground.applied(self.drive.lookup(OWNER, FILES_ROOT, name))
+
+
+class MountClient:
+    """By a mounted drive, as an editor saves."""
+
+    delay = 4.0
+    """Two seconds are promised while all is well; its events may have to come by another main server first."""
+
+    def __init__(self, root: Path) -> None:
+        self._files = root / "files"
+
+    def write(self, name: str, data: bytes) -> None:
+        new = self._files / f".{name}.new"
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(new, self._files / name)
+
+    def read(self, name: str) -> bytes:
+        return (self._files / name).read_bytes()
+
+    def tag(self, name: str, tags: list[str]) -> None:
+        os.setxattr(self._files / name, "user.xdg.tags", ",".join(tags).encode())
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An operation that ended with an error."""
+
+    at: float
+    seconds: float
+    what: str
+
+
+@dataclass
+class History:
+    """What everybody did."""
+
+    acknowledged: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    """By file: when each version was, and its number."""
+    begun: dict[str, int] = field(default_factory=dict)
+    tags: dict[str, set[str]] = field(default_factory=dict)
+    failures: list[Failed] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    """What cannot have been so."""
+    done: int = 0
+    slowest: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def _attempt(self, what: str, act: Callable[[], object]) -> bool:
+        began = time.monotonic()
+        try:
+            act()
+        except (OSError, DriveError) as error:
+            with self._lock:
+                text = f"{what}: {type(error).__name__}: {error}"
+                self.failures.append(Failed(began, time.monotonic() - began, text))
+            self._stop.wait(0.1)
+            return False
+        with self._lock:
+            self.done += 1
+            self.slowest = max(self.slowest, time.monotonic() - began)
+        return True
+
+    def _least(self, name: str, delay: float) -> int:
+        with self._lock:
+            before = time.monotonic() - delay
+            return max((number for when, number in self.acknowledged[name] if when <= before), default=0)
+
+    def check(self, who: str, name: str, client: Client) -> None:
+        """One read of a file that was acknowledged, by somebody."""
+        least = self._least(name, client.delay)
+        if not least:
+            return
+        data = b""
+
+        def act() -> None:
+            nonlocal data
+            data = client.read(name)
+
+        if self._attempt(f"{who} reads {name}", act):
+            found = number_of(name, data)
+            with self._lock:
+                if not least <= found <= self.begun[name]:
+                    self.broken.append(f"{who} reads {name}: {found}, not {least}..{self.begun[name]}; {data[:60]!r}")
+
+    def _write(self, who: str, client: Client, name: str) -> None:
+        with self._lock:
+            number = self.begun[name] = self.begun.get(name, 0) + 1
+        if self._attempt(f"{who} writes {name}", lambda: client.write(name, content(name, number))):
+            with self._lock:
+                self.acknowledged.setdefault(name, []).append((time.monotonic(), number))
+
+    def _tag(self, who: str, client: Client, name: str, tag: str) -> None:
+        wanted = sorted({*self.tags.get(name, set()), tag})
+        if self._attempt(f"{who} tags {name}", lambda: client.tag(name, wanted)):
+            with self._lock:
+                self.tags[name] = set(wanted)
+
+    def _work(self, who: str, client: Client) -> None:
+        chance = random.Random(who)
+        names = [f"{who}-{number}" for number in range(_FILES)]
+        while not self._stop.is_set():
+            name = chance.choice(names)
+            move = chance.random()
+            if move < 0.4 or name not in self.acknowledged:
+                self._write(who, client, name)
+            elif move < 0.5:
+                self._tag(who, client, name, f"tag{chance.randrange(_TAGS)}")
+            else:
+                with self._lock:
+                    known = sorted(self.acknowledged)
+                self.check(who, chance.choice(known), client)
+
+    @contextmanager
+    def kept(self, clients: dict[str, Client]) -> Iterator[None]:
+        """All of them work, each on a thread, until the block is left."""
+        threads = [threading.Thread(target=self._work, args=one, daemon=True) for one in clients.items()]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            for thread in threads:
+                thread.join(60)
+        assert not any(thread.is_alive() for thread in threads), "a client hangs"
+
+    def goes_on(self, count: int, seconds: float) -> None:
+        """Returns when so many further operations were done; AssertionError when that takes longer."""
+        wanted, deadline = self.done + count, time.monotonic() + seconds
+        while self.done < wanted:
+            assert time.monotonic() < deadline, f"{self.done - wanted + count} of {count}; {self.failures[-3:]}"
+            self._stop.wait(0.05)
+
+    def failed_since(self, when: float) -> list[Failed]:
+        with self._lock:
+            return [one for one in self.failures if one.at + one.seconds >= when]

@@ -1,0 +1,293 @@
+"""A cluster whose parts die, stop, fall silent and come back while several mounts and clients work on it: nothing that
+was acknowledged is lost, nothing is mixed, nobody waits for ever, and while one main server lives nobody notices.
+
+`make test` runs each fault once; `make soak` many rounds of them (FAULT_ROUNDS, FAULT_MOUNTS).
+"""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphfs.client import connect
+from graphfs.errors import DriveError
+from scripts.cluster import members, started
+from tests.contracts.ground import OWNER, eventually
+from tests.house.source import ROOT
+from tests.system.history import PATIENCE, Client, History, HttpClient, MountClient
+from tests.system.mounts import Place, place
+
+ROUNDS = int(os.environ.get("FAULT_ROUNDS", "0"))
+MOUNTS = int(os.environ.get("FAULT_MOUNTS", "2"))
+SECONDS = 120.0
+SLACK = 5.0
+"""What a busy machine adds to any wait."""
+
+
+class Part:
+    """One process of the cluster (with what it started), that can die and begin again as it was."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._since = started(pid)
+        self._command = [word.decode() for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]]
+        pairs = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")[:-1]
+        self._environment = dict(one.decode().split("=", 1) for one in pairs)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def signal(self, number: int) -> None:
+        for one in members(self.pid, self._since):
+            os.kill(one, number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        eventually(lambda: not members(self.pid, self._since))
+        if self._process is not None:
+            self._process.wait(20)
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            self._command,
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.pid, self._since = self._process.pid, started(self._process.pid)
+
+    def end(self) -> None:
+        """Of one that was begun again here: `cluster-stop` does not know it."""
+        if self._process is not None:
+            self.signal(signal.SIGCONT)
+            self.kill()
+
+
+class Wire:
+    """The network before Nginx: hands bytes on, or loses them and says nothing."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self.open = threading.Event()
+        self.open.set()
+        self.pause = 0.0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(("127.0.0.1", self._to), timeout=5)
+            except OSError:
+                client.close()
+                continue
+            server.settimeout(None)
+            for ends in ((client, server), (server, client)):
+                threading.Thread(target=self._pump, args=ends, daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(1 << 16):
+                self.open.wait()
+                if self.pause:
+                    threading.Event().wait(self.pause)
+                target.sendall(data)
+        except OSError:
+            pass
+        finally:
+            for end in (source, target):
+                with closing(end):
+                    pass
+
+    def close(self) -> None:
+        self.open.set()
+        self._listener.close()
+
+
+class Cluster:
+    """What `make cluster` started, and what can go wrong with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        command = [sys.executable, "scripts/cluster.py", "start", "--folder", str(folder), "--taggers", "0"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+        assert done.returncode == 0, done.stderr
+        known: dict[str, Any] = json.loads((folder / "cluster.json").read_text())
+        self.url, self.token = known["url"], known["token"]
+        self.parts = {one["name"]: Part(one["pid"]) for one in known["processes"]}
+        replicas = (folder / "nginx/replicas.conf").read_text().split()
+        self.replicas = [word for word in replicas if word.startswith("127.")]
+        self.wire = Wire(int(self.url.rpartition(":")[2]))
+
+    @property
+    def through(self) -> str:
+        """The address behind the wire."""
+        return f"http://127.0.0.1:{self.wire.port}"
+
+    def stop(self) -> None:
+        self.wire.close()
+        for part in self.parts.values():
+            part.end()
+        command = [sys.executable, "scripts/cluster.py", "stop", "--folder", str(self.folder)]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+
+    def answers(self, address: str) -> bool:
+        drive = connect(address, token=self.token, timeout=3.0)
+        try:
+            drive.tags(OWNER)
+        except DriveError:
+            return False
+        finally:
+            drive.asker.close()
+        return True
+
+    def whole(self) -> bool:
+        return all(map(self.answers, (*self.replicas, self.through)))
+
+
+def of_replica(cluster: Cluster, history: History) -> None:
+    for name in ("gateway-1", "gateway-2"):
+        cluster.parts[name].kill()
+        history.goes_on(20, SECONDS)
+        cluster.parts[name].start()
+        eventually(cluster.whole, SECONDS)
+
+
+def of_stopped_replica(cluster: Cluster, history: History) -> None:
+    """It takes connections and never answers."""
+    cluster.parts["gateway-2"].signal(signal.SIGSTOP)
+    history.goes_on(20, SECONDS)
+    threading.Event().wait(30 if ROUNDS else 7)
+    cluster.parts["gateway-2"].signal(signal.SIGCONT)
+
+
+def of_reload(cluster: Cluster, history: History) -> None:
+    for _ in range(3):
+        os.kill(cluster.parts["nginx"].pid, signal.SIGHUP)
+        history.goes_on(10, SECONDS)
+
+
+def of_nginx(cluster: Cluster, history: History) -> None:
+    cluster.parts["nginx"].kill()
+    threading.Event().wait(1)
+    cluster.parts["nginx"].start()
+
+
+def of_s3(cluster: Cluster, history: History) -> None:
+    cluster.parts["s3"].kill()
+    threading.Event().wait(2)
+    cluster.parts["s3"].start()
+
+
+def of_neo4j(cluster: Cluster, history: History) -> None:
+    cluster.parts["neo4j"].kill()
+    cluster.parts["neo4j"].start()
+
+
+def of_cut_network(cluster: Cluster, history: History) -> None:
+    cluster.wire.open.clear()
+    threading.Event().wait(15 if ROUNDS else 3)
+    cluster.wire.open.set()
+
+
+def of_slow_network(cluster: Cluster, history: History) -> None:
+    cluster.wire.pause = 0.05
+    history.goes_on(20, SECONDS)
+    cluster.wire.pause = 0.0
+
+
+Fault = Callable[[Cluster, History], None]
+UNNOTICED: tuple[Fault, ...] = (of_replica, of_stopped_replica, of_reload, of_slow_network)
+"""One main server lives, and the way there: nobody is told of an error."""
+NOTICED: tuple[Fault, ...] = (of_nginx, of_s3, of_cut_network, of_neo4j)
+"""A part of which there is one: who asks meanwhile waits, or hears of it in time."""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    made = Cluster(tmp_path / "cluster")
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@contextmanager
+def mounted(cluster: Cluster, folder: Path, count: int) -> Iterator[list[Place]]:
+    if not count:
+        yield []
+        return
+    surroundings = {"GRAPHFS_SERVER": cluster.through, "GRAPHFS_TOKEN": cluster.token}
+    with place(folder / f"m{count}", **surroundings) as there, mounted(cluster, folder, count - 1) as others:
+        done = there.mount("-o", f"binding={'fusepy' if count % 2 else 'pyfuse3'}")
+        assert done.returncode == 0, done.stderr + there.log
+        yield [there, *others]
+
+
+def rounds() -> list[Fault]:
+    if not ROUNDS:
+        return [*UNNOTICED, *NOTICED]
+    chance = random.Random(ROUNDS)
+    return [chance.choice(UNNOTICED + NOTICED) for _ in range(ROUNDS)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600 + ROUNDS * 120)
+def test_nothing_is_lost_mixed_or_stuck(cluster: Cluster, tmp_path: Path) -> None:
+    history = History()
+    with mounted(cluster, tmp_path, MOUNTS) as places:
+        clients: dict[str, Client] = {f"mount{n}": MountClient(one.drive) for n, one in enumerate(places)}
+        clients |= {f"client{n}": HttpClient(cluster.through, cluster.token, tmp_path) for n in range(2)}
+        with history.kept(clients):
+            history.goes_on(40, SECONDS)
+            for fault in rounds():
+                began, before = time.monotonic(), history.done
+                fault(cluster, history)
+                eventually(cluster.whole, SECONDS)
+                history.goes_on(20, SECONDS)
+                failed = history.failed_since(began)
+                seconds = time.monotonic() - began
+                print(f"{fault.__name__}: {history.done - before} done in {seconds:.1f} s, {len(failed)} failed")
+                assert history.broken == [], fault.__name__
+                assert [one for one in failed if one.seconds > PATIENCE + SLACK] == [], fault.__name__
+                if fault in UNNOTICED:
+                    assert failed == [], fault.__name__
+        print(f"{history.done} operations, {len(history.failures)} failed, the slowest took {history.slowest:.1f} s")
+        assert_converged(cluster, history, clients)
+
+
+def assert_converged(cluster: Cluster, history: History, clients: dict[str, Client]) -> None:
+    """All see the last contents and the same tags, each main server too."""
+    alone = [HttpClient(address, cluster.token, cluster.folder) for address in cluster.replicas]
+    everybody = {**clients, **{f"replica{n}": one for n, one in enumerate(alone)}}
+    failures = len(history.failures)
+    threading.Event().wait(MountClient.delay)
+    for name in history.acknowledged:
+        for who, client in everybody.items():
+            history.check(who, name, client)
+    assert history.broken == []
+    assert history.failures[failures:] == []
+    for name, tags in history.tags.items():
+        first, *others = [client.tags(name) for client in alone]
+        assert all(one == first for one in others)
+        assert tags <= set(first), name
+    assert alone[0].drive.fsck(OWNER, verify=True) == []
+    for client in (*alone, *(one for one in clients.values() if isinstance(one, HttpClient))):
+        client.drive.close()
