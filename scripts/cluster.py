@@ -97,7 +97,8 @@ class Cluster:
                 env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
                 start_new_session=True,
             )
-        self.processes.append({"name": name, "pid": process.pid, "started": started(process.pid)})
+        part = {"name": name, "pid": process.pid, "started": started(process.pid), "command": command}
+        self.processes.append(part)
         self.write()
         deadline = time.monotonic() + _START_SECONDS
         while not ready():
@@ -226,16 +227,17 @@ def start(cluster: Cluster, gateways: int, taggers: int) -> None:
 
     (folder / "config.yaml").write_text(_CONFIG.format(s3=s3, neo4j=graph, bucket=BUCKET, keys=folder / "keys"))
     config = ["--config", str(folder / "config.yaml")]
-    lines = []
+    replicas = []
     for number in range(1, gateways + 1):
         name, port = f"gateway-{number}", free_port()
         secret(folder / name / "run/token", lambda: cluster.token)
         listen = ["--listen", f"127.0.0.1:{port}", "--host-name", "graphfs"]
         command = [sys.executable, "-m", "gateway", "--state", str(folder / name), *config, *listen]
         cluster.run(name, command, lambda port=port: answers(port))  # type: ignore[misc]  # the default binds it
-        lines.append(f"server 127.0.0.1:{port} max_fails=3 fail_timeout=5s;\n")
+        replicas.append(f"server 127.0.0.1:{port}")
 
     shutil.copytree(ROOT / "nginx", folder / "nginx", dirs_exist_ok=True)
+    lines = [f"{one} {how};\n" for how in ("max_fails=3 fail_timeout=5s", "max_fails=0 backup") for one in replicas]
     (folder / "nginx/replicas.conf").write_text("".join(lines))
     (folder / "nginx/listen.conf").write_text(f"listen 127.0.0.1:{front};\n")
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "nginx"

@@ -62,7 +62,7 @@ def test_every_part_knows_the_same_main_servers_at_the_same_port() -> None:
     replicas = re.findall(r"^server ([\w-]+):(\d+)", (DEPLOY / "replicas.conf").read_text(), re.MULTILINE)
     dockerfile = (DEPLOY / "Dockerfile").read_text()
     port = re.findall(r"0\.0\.0\.0:(\d+)", dockerfile)[0]
-    assert replicas == [(name, port) for name in REPLICAS]
+    assert replicas == [(name, port) for name in REPLICAS] * 2
     scraped = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"][0]["static_configs"][0]
     assert scraped["targets"] == [f"{name}:{port}" for name in REPLICAS]
     assert set(COMPOSE["services"]["nginx"]["depends_on"]) == set(REPLICAS)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Protocol
 
 from graphfs.client.drive import HttpDrive
-from graphfs.client.outage import Outage
 from graphfs.client.retry import Policy
 from graphfs.errors import DriveError, NotFound
 from graphfs.model import FILES_ROOT
@@ -74,8 +73,7 @@ class HttpClient:
     delay = 0.0
 
     def __init__(self, url: str, token: str, folder: Path) -> None:
-        policy, outage = Policy(patient=True), Outage(PATIENCE)
-        self.drive = HttpDrive(parse_address(url), token=token, policy=policy, outage=outage)
+        self.drive = HttpDrive(parse_address(url), token=token, timeout=PATIENCE, policy=Policy(tries=10, patient=True))
         self._ground = Ground(self.drive, folder)
 
     def write(self, name: str, data: bytes) -> None:

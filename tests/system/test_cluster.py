@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.timeout(300)
-def test_up_tagged_down_and_up_again(folder: Path) -> None:
+def test_up_tagged_down_and_back_from_a_backup(folder: Path, tmp_path: Path) -> None:
     done = cluster("start", folder)
     assert done.returncode == 0, done.stderr
     known = told(folder)
@@ -68,12 +69,19 @@ def test_up_tagged_down_and_up_again(folder: Path) -> None:
     assert [one["name"] for one in known["processes"] if members(one["pid"], one["started"])] == []
     assert not (folder / "cluster.json").exists()
 
+    # A backup is a copy of what a stopped cluster leaves; the cluster is lost, and put back from it.
+    shutil.copytree(folder, tmp_path / "backup")
+    shutil.rmtree(folder)
+    shutil.copytree(tmp_path / "backup", folder)
+
     assert cluster("start", folder).returncode == 0
     known = told(folder)
     assert all(started(part["pid"]) == part["started"] for part in known["processes"])
     drive = connect(known["url"], token=known["token"])
     try:
         assert Ground(drive, folder).read(large) == data
+        assert drive.edges(OWNER, text.file)
+        assert drive.fsck(OWNER, verify=True) == []
     finally:
         drive.close()
 

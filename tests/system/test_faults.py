@@ -38,12 +38,13 @@ SLACK = 5.0
 class Part:
     """One process of the cluster (with what it started), that can die and begin again as it was."""
 
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self._since = started(pid)
-        self._command = [word.decode() for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]]
-        pairs = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")[:-1]
-        self._environment = dict(one.decode().split("=", 1) for one in pairs)
+    def __init__(self, told: dict[str, Any]) -> None:
+        self.pid = int(told["pid"])
+        self._since = int(told["started"])
+        self._command: list[str] = told["command"]
+        # Nginx writes its title over its own.
+        pairs = (one.decode().partition("=") for one in Path(f"/proc/{self.pid}/environ").read_bytes().split(b"\0"))
+        self._environment = os.environ | {name: value for name, sign, value in pairs if sign}
         self._process: subprocess.Popen[bytes] | None = None
 
     def signal(self, number: int) -> None:
@@ -131,9 +132,9 @@ class Cluster:
         assert done.returncode == 0, done.stderr
         known: dict[str, Any] = json.loads((folder / "cluster.json").read_text())
         self.url, self.token = known["url"], known["token"]
-        self.parts = {one["name"]: Part(one["pid"]) for one in known["processes"]}
+        self.parts = {one["name"]: Part(one) for one in known["processes"]}
         replicas = (folder / "nginx/replicas.conf").read_text().split()
-        self.replicas = [word for word in replicas if word.startswith("127.")]
+        self.replicas = sorted({word for word in replicas if word.startswith("127.")})
         self.wire = Wire(int(self.url.rpartition(":")[2]))
 
     @property

@@ -72,7 +72,8 @@ class Place:
             self.server += ["--listen", f"127.0.0.1:{port}"]
 
     def replicas(self, *ports: int) -> None:
-        lines = [f"server 127.0.0.1:{port} max_fails=3 fail_timeout=5s;\n" for port in ports]
+        ways = ("max_fails=3 fail_timeout=5s", "max_fails=0 backup")
+        lines = [f"server 127.0.0.1:{port} {how};\n" for how in ways for port in ports]
         (self.folder / "nginx/replicas.conf").write_text("".join(lines))
 
     def shared(self) -> list[str]:
