@@ -30,8 +30,9 @@ test: ## everything: the checks and the whole suite
 	@$(MAKE) --no-print-directory static
 	@scripts/run-tests $(TESTS)
 
-soak: ## for long: 200 kills of the mount, the tagger and both (KILLS=)
+soak: ## for long: 200 kills of the mount, the tagger and both (KILLS=), 30 faults of a cluster (FAULTS=)
 	@scripts/setup test
+	@FAULT_ROUNDS=$(or $(FAULTS),30) FAULT_MOUNTS=4 $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/system/faults.py
 	@CRASH_KILLS=$(or $(KILLS),200) $(BIN)/pytest -q -o faulthandler_timeout=0 tests/system/test_crash.py
 
 test-cluster: ## the whole mounted suite on a cluster, through Nginx, with each binding

@@ -7,6 +7,7 @@ nothing of the faults in between.
 """
 
 import hashlib
+import itertools
 import os
 import random
 import threading
@@ -24,9 +25,12 @@ from graphfs.model import FILES_ROOT
 from graphfs.wire.address import parse_address
 from tests.contracts.ground import FILE, OWNER, Ground
 
-PATIENCE = 10.0
+PATIENCE = 30.0
+"""Seconds for which clients and mounts of such a test wait: longer than by default, so that what fails is not the busy
+machine's fault."""
 _FILES = 5
 _TAGS = 4
+_NUMBERS = itertools.count()
 _LARGE = 0.2
 """The share of contents that are too large to stand beside their record."""
 
@@ -105,7 +109,7 @@ class MountClient:
         self._files = root / "files"
 
     def write(self, name: str, data: bytes) -> None:
-        new = self._files / f".{name}.new"
+        new = self._files / f".{name}.{next(_NUMBERS)}.new"
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
             view = memoryview(data)
