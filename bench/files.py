@@ -15,6 +15,7 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
+from bench.chart import Series, bars
 from bench.facts import PHASES, Phase
 from bench.mounts import PROJECT, target
 from bench.page import put
@@ -38,7 +39,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--place", type=Path, help="a folder on the disk to measure (default: a temporary one)")
     parser.add_argument("--mb", type=int, default=512, help="size of the large file in MiB")
     parser.add_argument("--report", action="store_true", help="only print the last run again")
-    parser.add_argument("--plot", type=Path, help="write a plot of the ratios to this file (needs matplotlib)")
+    parser.add_argument("--plot", type=Path, help="write a plot of the ratios to this SVG file")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
     return parser.parse_args(arguments)
 
@@ -141,22 +142,16 @@ def verdicts(rates: Rates) -> str:
 
 def plot(rates: Rates, path: Path) -> None:
     """Bars of the drive's rates as ratios to the loopback of the same binding, one pair a phase."""
-    try:
-        from matplotlib import pyplot  # noqa: PLC0415  # an extra that only the plot needs
-    except ImportError:
-        print("the plot needs matplotlib: .venv/bin/pip install matplotlib", file=sys.stderr)
-        return
     phases = [phase for phase in PHASES if all(rates[name].get(phase.key) for pair in OURS.items() for name in pair)]
-    figure, axes = pyplot.subplots(figsize=(9, 0.36 * len(phases) + 1.6), layout="constrained")
-    for offset, (name, loop) in zip((0.2, -0.2), OURS.items(), strict=True):
-        values = [statistics.median(rates[name][p.key]) / statistics.median(rates[loop][p.key]) for p in phases]
-        axes.barh([len(phases) - row + offset for row in range(len(phases))], values, 0.38, label=f"{name} / {loop}")
-    axes.axvline(1.0, color="black", linewidth=0.8)
-    axes.set_xscale("log")
-    axes.set_yticks([len(phases) - row for row in range(len(phases))], [phase.title for phase in phases])
-    axes.set_xlabel("rate of the drive / rate of a loopback with the same binding (1: storing costs nothing)")
-    axes.legend(loc="lower right")
-    figure.savefig(path)
+    series = [
+        Series(
+            f"{name} / {loop}",
+            [statistics.median(rates[name][p.key]) / statistics.median(rates[loop][p.key]) for p in phases],
+        )
+        for name, loop in OURS.items()
+    ]
+    caption = "rate of the drive / rate of a loopback with the same binding (1: storing costs nothing)"
+    path.write_text(bars([phase.title for phase in phases], series, caption))
     print(f"plot: {path}", file=sys.stderr)
 
 
