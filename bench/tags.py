@@ -71,7 +71,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--sizes", default="1000,10000,100000")
     parser.add_argument("--binding", default="pyfuse3", choices=["pyfuse3", "fusepy"])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--find-seconds", type=float, default=120, help="the whole `find tags` is ended after so long")
+    parser.add_argument("--find-seconds", type=float, default=600, help="the whole `find tags` is ended after so long")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
     parser.add_argument("--place", type=Path, help="a folder on the disk to measure (default: a temporary one)")
     return parser.parse_args(arguments)
