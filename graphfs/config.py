@@ -92,7 +92,7 @@ class Neo4j(Section, frozen=True, kw_only=True):
 class Tags(Section, frozen=True, kw_only=True):
     facet_minimum: Count = 24
     facet_depth: Count = 3
-    facet_limit: Count = 16
+    facet_folders: Positive = 200_000
     recent_days: Positive = 7
     inbox: Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^/\x00]+$")] = "Inbox"
 

@@ -178,7 +178,7 @@ class ViewPart(TagPart):
 
     def view_facets(self, caller: Caller, path: Sequence[str]) -> list[Facet]:
         answer = self.answer(caller, path)
-        limits = Limits(self.settings.facet_minimum, self.settings.facet_depth, self.settings.facet_limit)
+        limits = Limits(self.settings.facet_minimum, self.settings.facet_depth, self.settings.facet_folders)
         files, direct = answer.files, answer.path.direct
         size = len(files) if path else len(self.seen(caller, self.index.live))
         if not path:

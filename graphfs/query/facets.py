@@ -25,12 +25,17 @@ class Limits:
     """A view of this many files or fewer is not narrowed further."""
     depth: int = 3
     """A view of more terms ANDed than this is not narrowed further; a child counts with its parent as one."""
-    most: int = 16
-    """Of a view of one term at most so many co-occurring tags are listed; of one of n terms, that by n squared."""
+    folders: int = 200_000
+    """About so many folders the whole tree may have: it is shared out to the terms, an equal part to each."""
 
-    def listed(self, terms: int) -> int:
-        """How many co-occurring tags a view of so many terms lists."""
-        return -(-self.most // max(terms, 1) ** 2)
+    def listed(self, terms: int, top: int) -> int:
+        """How many co-occurring tags a view of so many terms lists, of a vocabulary of `top` top-level tags: all of
+        them as long as the tree stays within its folders, at least one."""
+        beside, reached = 1, max(top, 1)
+        for term in range(1, max(terms, 1) + 1):
+            beside = min(max(self.folders * term // (max(self.depth, terms) * reached), 1), top)
+            reached *= max(beside, 1)
+        return beside
 
 
 DEFAULT_LIMITS = Limits()
@@ -86,13 +91,13 @@ def _beside(path: Path, size: int, vocabulary: Vocabulary, count: Count, limits:
     if size <= limits.minimum or _depth(path) > limits.depth:
         return []
     known = _known(path, vocabulary)
-    found = []
-    for tag in vocabulary.children(0):
+    found, top = [], list(vocabulary.children(0))
+    for tag in top:
         files = 0 if tag.id in known else count(Tag(tag.id))
         if 0 < files < size:
             found.append(Narrowing(tag, files, child=False))
     found.sort(key=lambda one: -one.files)  # stable: equal ones stay by name
-    return found[: limits.listed(_depth(path))]
+    return found[: limits.listed(_depth(path), len(top))]
 
 
 def _after_not(path: Path, size: int, vocabulary: Vocabulary, count: Count) -> list[Narrowing]:

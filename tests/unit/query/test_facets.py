@@ -93,10 +93,22 @@ def test_of_many_tags_beside_it_a_view_lists_those_with_the_most_files() -> None
     def names(path: str, limits: Limits) -> list[str]:
         return [one.tag.name for one in evaluate_facets(parse(path.split("/"), many), many, limits)]
 
-    assert names("top", Limits(minimum=0, most=9)) == ["child", *(f"tag-{tag}" for tag in range(10, 19))]
-    assert names("top/tag-15", Limits(minimum=0, most=9)) == ["tag-16", "tag-17", "tag-18"]
-    assert names("top/tag-15/tag-16", Limits(minimum=0, most=9)) == ["tag-17"]
-    assert names("top", Limits(minimum=0, most=0)) == ["child"]
+    few = Limits(minimum=0, folders=31 * 9 * 3)  # 31 top-level tags
+    assert names("top", few) == ["child", *(f"tag-{tag}" for tag in range(10, 19))]
+    assert names("top/tag-15", few) == ["tag-16", "tag-17"]
+    assert names("top/tag-15/tag-16", few) == ["tag-17"]
+    assert names("top", Limits(minimum=0, folders=1)) == ["child", "tag-10"]
+    assert len(names("top", Limits(minimum=0))) == 30
+
+
+def test_the_tree_of_any_vocabulary_keeps_within_its_folders() -> None:
+    for top in (1, 5, 20, 50, 500, 5_000, 50_000):
+        limits, reached = Limits(), top
+        for terms in (1, 2, 3):
+            reached *= limits.listed(terms, top)
+            assert reached <= limits.folders * terms // 3 or reached == top
+        assert limits.listed(1, top) >= min(top, 133 if top <= 500 else 1)
+    assert [Limits().listed(terms, 20) for terms in (1, 2, 3)] == [20, 20, 20]
 
 
 def test_below_direct_no_children() -> None:
