@@ -5,7 +5,7 @@ CODE := graphfs gateway tagger mount.py
 ALL := $(CODE) tests scripts bench
 present = $(wildcard $(1))
 
-.PHONY: help mount unmount cluster cluster-stop test test-cluster soak check static venv lock bench docs fix clean
+.PHONY: help mount unmount cluster cluster-stop test test-cluster soak check static venv lock demo-tagging bench docs fix clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -64,6 +64,10 @@ docs: ## write the generated pages of docs/ again
 	@$(BIN)/python scripts/config_table.py
 	@$(BIN)/python scripts/cli_reference.py
 	@$(BIN)/python scripts/http_docs.py
+
+demo-tagging: ## files of many kinds are tagged, reviewed, and the next ones tagged better
+	@scripts/setup mount
+	@$(BIN)/python scripts/demo_tagging.py $(ARGS)
 
 bench: ## the benchmark tables (see docs/performance.md)
 	@scripts/setup test
