@@ -14,9 +14,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from gateway.context import CONTEXT, Context, Gate, Stored
+from gateway.context import CALLER, CONTEXT, Context, Gate, Stored
 from gateway.handlers import about, content, events, operations
-from gateway.middleware import Authentication, permit, translate_errors
+from gateway.middleware import Authentication, in_order, permit, seen, translate_errors
 from gateway.telemetry import Telemetry
 from graphfs import wire
 from graphfs.api import Drive
@@ -51,7 +51,7 @@ def create_app(context: Context) -> web.Application:
     authentication = Authentication(context)
     telemetry = Telemetry(context)
     app = web.Application(
-        middlewares=[telemetry.middleware(), translate_errors, authentication.middleware()],
+        middlewares=[telemetry.middleware(), translate_errors, authentication.middleware(), in_order(context)],
         client_max_size=wire.MAX_BODY,
     )
     app[CONTEXT] = context
@@ -59,7 +59,7 @@ def create_app(context: Context) -> web.Application:
         made = _RESOURCES.get(row.name)
         handler = permit(row.scope, made(context, row) if made else operations.handler_of(row, context))
         path = operations.route_of(row.path)
-        app.router.add_route(row.verb, path, handler)
+        app.router.add_route(row.verb, path, handler, name=row.name)
         if row.verb == "GET":
             app.router.add_route("HEAD", path, handler)
     app.router.add_get("/healthz", about.health_handler(context))
@@ -74,8 +74,11 @@ def create_app(context: Context) -> web.Application:
 
 
 async def _name(request: web.Request, response: web.StreamResponse) -> None:
-    """What stands behind is nobody's business."""
+    """What stands behind is nobody's business; what this server knows of is the client's."""
     response.headers["Server"] = "graphfs"
+    context = request.app[CONTEXT]
+    if context.shared and response.status < 400 and CALLER in request:
+        response.headers[wire.SEEN_HEADER] = str(seen(context))
 
 
 def token_of(state: Path) -> str:

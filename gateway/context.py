@@ -64,6 +64,8 @@ class Context:
         self.gate = gate
         self.stored = stored
         self.instance = instance or secrets.token_hex(8)
+        self.shared = bool(instance)
+        """Whether other servers serve this drive too, and events bear the store's numbers."""
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
         self.waiting = 0
         """Calls on threads, and waiting for one."""

@@ -74,6 +74,61 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
     return response
 
 
+_FROM_RECORDS = frozenset(
+    [
+        "node",
+        "lookup",
+        "children",
+        "readlink",
+        "layout",
+        "xattr",
+        "xattrs",
+        "read_blob",
+        "put_blob",
+        "content",
+        "limits",
+        "space",
+        "settle",
+        "sync",
+        "hold",
+        "release",
+        "accessed",
+        "set_attributes",
+        "events",
+        "event_stream",
+    ]
+)
+"""Operations that are answered by the store alone, which knows all changes; the others use what is in memory too."""
+assert wire.OPERATIONS.keys() >= _FROM_RECORDS
+_CATCHING_UP = 2.0
+"""Seconds that a request waits until its server has seen what another one did for the client."""
+
+
+def in_order(context: Context) -> Middleware:
+    """A request that shows a number (`wire.SEEN_HEADER`) is answered by a server that knows of that change."""
+
+    @web.middleware
+    async def wait(request: web.Request, handler: Handler) -> web.StreamResponse:
+        shown = request.headers.get(wire.SEEN_HEADER, "")
+        if context.shared and shown and request.match_info.route.name not in _FROM_RECORDS:
+            if not (shown.isascii() and shown.isdecimal() and len(shown) <= 18):
+                raise errors.InvalidArgument(f"{wire.SEEN_HEADER} is not a number of a change")
+            if seen(context) < int(shown):
+                await context.run(context.drive.events, int(shown) - 1, _CATCHING_UP)
+            if seen(context) < int(shown):
+                response = error_response(errors.Unavailable("this server has not seen your last change yet"))
+                response.headers[wire.SEEN_HEADER] = str(seen(context))
+                return response
+        return await handler(request)
+
+    return wait
+
+
+def seen(context: Context) -> int:
+    """The number of the last change that this server knows of."""
+    return context.drive.events(-1, 0)[-1].seq
+
+
 class Peer(NamedTuple):
     """The other end of a connection."""
 

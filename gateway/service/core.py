@@ -6,7 +6,7 @@ import random
 import stat
 import threading
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
@@ -19,6 +19,7 @@ from gateway.service.events import Publisher
 from gateway.service.gate import Gate
 from gateway.service.index import Index
 from gateway.service.repeats import kept_key
+from gateway.service.saves import Saves
 from gateway.store.base import (
     EdgeStep,
     LiveStep,
@@ -26,6 +27,7 @@ from gateway.store.base import (
     Overtaken,
     PathsStep,
     Reader,
+    SavedStep,
     Step,
     Store,
     TokensStep,
@@ -59,14 +61,6 @@ class Settings(Struct, frozen=True):
     away: bool = False
     """Who has files open is on other machines, where it may die unnoticed, and asks any of several servers: nobody is
     counted, and an open file that loses its last name stays for a day."""
-
-
-class Origin(Struct, frozen=True):
-    """The name a node had before its last rename within its folder, and when that was."""
-
-    folder: int
-    name: str
-    at: int
 
 
 class Change:
@@ -155,11 +149,9 @@ class Core:
         # Nodes without a name that live only as long as somebody holds them.
         self._unnamed: set[int] = set()
         self._folder_paths: dict[int, str] = {}
-        # Where nodes were before a rename within their folder: how a save by backup and rewrite is recognised.
-        self._renamed: OrderedDict[int, Origin] = OrderedDict()
-        # Names that were moved to a backup's name: the node and the time.
-        self._backups: dict[tuple[int, str], tuple[int, int]] = {}
+        self.saves = Saves()
         self.publisher.begin(store.follow(self._told))
+        store.caught_up()
 
     @contextmanager
     def change(self, caller: Caller, *, draft: bool = False) -> Iterator[Change]:
@@ -183,10 +175,14 @@ class Core:
             return
         if notes.steps:
             self.index.apply(notes.steps)
-            if any(isinstance(step, PathsStep) for step in notes.steps):
-                self._folder_paths.clear()
-            if any(isinstance(step, TokensStep) for step in notes.steps):
-                self.gate.forget()
+            for step in notes.steps:
+                match step:
+                    case PathsStep():
+                        self._folder_paths.clear()
+                    case SavedStep():
+                        self.saves.apply(step)
+                    case TokensStep():
+                        self.gate.forget()
         for offset, event in enumerate(notes.events):
             number = first + offset if first else 0
             self.publisher.publish(EventKind(event.kind), event.node, event.name, event.origin, number=number)

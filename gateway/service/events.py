@@ -20,6 +20,11 @@ class Publisher:
         self._waiting = 0
         self._condition = threading.Condition()
 
+    @property
+    def newest(self) -> int:
+        """The number of the last event."""
+        return self._seq
+
     def begin(self, number: int) -> None:
         """The store counts, and was here when it was opened."""
         if number and not self._kept:

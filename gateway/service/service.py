@@ -93,6 +93,9 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart, 
             change.tx.set_accessed(times)
 
     def events(self, after: int, timeout: float) -> list[Event]:
+        if timeout > 0 and self.store.shared and after >= self.publisher.newest:
+            # Another server's change may be there already: it is not waited for until the log is read next.
+            self.store.caught_up()
         return self.publisher.events(after, timeout)
 
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:

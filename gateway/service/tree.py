@@ -3,9 +3,10 @@
 import stat
 from collections.abc import Sequence
 
-from gateway.service.core import Change, Core, Origin, again
+from gateway.service.core import Change, Core, again
 from gateway.service.repeats import node_as_it_is, node_at, nothing, once
-from gateway.store.base import EdgeRow, MembersStep, PathsStep, Transaction
+from gateway.service.saves import WINDOW
+from gateway.store.base import EdgeRow, MembersStep, PathsStep, SavedStep, Transaction
 from graphfs.errors import (
     AlreadyExists,
     InvalidArgument,
@@ -23,9 +24,6 @@ from graphfs.names import check_file_name as check_name
 
 _MAX_LINKS = 65_000
 _MAX_XATTR = 64 << 10
-_ORIGINS = 10_000
-_REWRITE_WINDOW = 60 * 10**9
-"""How long after a rename its old name, made anew, still counts as the same file being saved."""
 
 
 def shown(name: str) -> str:
@@ -157,9 +155,11 @@ class TreePart(Core):
                 raise IsAFolder(name)
             if node.file and self._rewritten(change, node):
                 node = self.need(tx.node(node.id))
+            place = tx.place(node.id)
             tx.delete_entry(folder, name)
             tx.touch(folder, change.now)
-            self.drop_name(change, node, folder, name, "deleted" if node.file in self.index.live else "")
+            # By the record, not by the sets in memory: what another server made a moment ago goes to the trash too.
+            self.drop_name(change, node, folder, name, "deleted" if node.file and place and place[1] else "")
             change.tell(EventKind.ENTRY, folder, name)
 
     def drop_name(self, change: Change, node: Node, folder: int, name: str, why: str) -> None:
@@ -218,9 +218,11 @@ class TreePart(Core):
         the new file is the same
         file, so it gets the stable id and the tags."""
         tx = change.tx
-        origin = self._renamed.get(node.id)
-        change.after(lambda: self._renamed.pop(node.id, None))
-        if origin is None or change.now - origin.at > _REWRITE_WINDOW:
+        origin = self.saves.origin(node.id)
+        if origin is None:
+            return False
+        change.then(SavedStep(node.id, origin.folder, origin.name, 0))
+        if change.now - origin.at > WINDOW:
             return False
         new = tx.lookup(origin.folder, origin.name)
         if new is None or not new.file or new.id <= node.id:
@@ -320,10 +322,7 @@ class TreePart(Core):
         if folder == new_folder:
             tx.touch(folder, now, -int(lost_folder))
             if node.file:
-                number = node.id
-                change.after(lambda: self._remember_origin(number, Origin(folder, name, now)))
-                if new_name in backup_names(name):
-                    change.after(lambda: self._backups.update({(folder, name): (number, now)}))
+                change.then(SavedStep(node.id, folder, name, now, new_name in backup_names(name)))
         else:
             tx.touch(folder, now, -int(is_folder))
             tx.touch(new_folder, now, int(is_folder) - int(lost_folder))
@@ -339,27 +338,16 @@ class TreePart(Core):
         """A name that was just moved to a backup's name is taken by a new file: that is the same file, saved by an
         editor
         that keeps the backup; the backup is the new one."""
-        if not self._backups:
+        kept, when = self.saves.backup(folder, name)
+        if not kept:
             return False
-        kept, when = self._backups.get((folder, name), (0, 0))
-        change.after(lambda: self._backups.pop((folder, name), None))
-        if change.now - when > _REWRITE_WINDOW or kept == new.id:
+        place = None if change.now - when > WINDOW or kept == new.id else change.tx.place(kept)
+        if place is None or not place[0].file or not place[1]:
+            change.then(SavedStep(0, folder, name, 0))
             return False
-        old = change.tx.node(kept)
-        if old is None or not old.file or old.file not in self.index.live:
-            return False
-        change.after(lambda: self._renamed.pop(kept, None))
-        self.hand_over(change, old, new)
+        change.then(SavedStep(kept, folder, name, 0))
+        self.hand_over(change, place[0], new)
         return True
-
-    def _remember_origin(self, node: int, origin: Origin) -> None:
-        """Kept in memory: an editor saves within seconds."""
-        self._renamed[node] = origin
-        self._renamed.move_to_end(node)
-        if len(self._renamed) > _ORIGINS:
-            self._renamed.popitem(last=False)
-        if len(self._backups) > _ORIGINS:
-            self._backups.clear()
 
     def _make_way(self, change: Change, node: Node, target: Node, folder: int, name: str) -> None:
         """Takes the name away from what a rename replaces."""
@@ -374,7 +362,8 @@ class TreePart(Core):
             return
         if stat.S_ISDIR(node.mode):
             raise NotAFolder(name)
-        was_live = target.file in self.index.live
+        place = tx.place(target.id)
+        was_live = bool(target.file and place and place[1])
         if node.file and was_live and target.links == 1:
             self.hand_over(change, target, node)
             target = self.need(tx.node(target.id))

@@ -154,7 +154,19 @@ class TokensStep(Struct, frozen=True, tag="tokens"):
     """A token was made or revoked: read them anew."""
 
 
-Step = LiveStep | EdgeStep | TagStep | MembersStep | VocabularyStep | PathsStep | TokensStep
+class SavedStep(Struct, frozen=True, tag="saved"):
+    """A file had this name before a rename within its folder: how an editor's save by backup and rewrite is
+    recognised. `backup`: it was renamed to what a backup is called. `at` 0: this is over (`node` 0: for the name only).
+    """
+
+    node: int
+    folder: int
+    name: str
+    at: int
+    backup: bool = False
+
+
+Step = LiveStep | EdgeStep | TagStep | MembersStep | VocabularyStep | PathsStep | TokensStep | SavedStep
 
 
 class Told(Struct, frozen=True):
@@ -403,8 +415,9 @@ class Store(Reader, Protocol):
     def answer(self, content: str, model: str, prompt: str) -> str | None: ...
 
     def follow(self, listener: Listener) -> int:
-        """From now on `listener` is told of every change, this store's and others'. At most one. Returns the number of
-        the last event before (0: whoever listens counts itself)."""
+        """`listener` is told of every change, this store's and others', also of the latest before now where others
+        had them: telling twice is harmless. At most one. Returns the number of the last event before those it will be
+        told (0: whoever listens counts itself)."""
         ...
 
     def caught_up(self) -> None:

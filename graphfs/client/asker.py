@@ -17,6 +17,7 @@ from graphfs.errors import ReadOnly, Unavailable
 from graphfs.model import Caller
 from graphfs.wire.address import Address, TcpAddress
 
+_SEEN = wire.SEEN_HEADER.lower().encode()
 _caller_text = lru_cache(maxsize=1024)(wire.caller_text)
 _FIRST_TRY = 0.4
 """Share of the time for a look at something after which whoever is patient asks again on another connection: behind a
@@ -44,6 +45,8 @@ class Asker:
         self._policy = policy
         self._timeout = timeout
         self._closing = threading.Event()
+        self.seen = 0
+        """The last change that a reply knew of: whichever server is asked next knows it too."""
         self._base = address.base if isinstance(address, TcpAddress) else ""
         host = f"{_bracketed(address.host)}:{address.port}" if isinstance(address, TcpAddress) else "localhost"
         self._head = f" HTTP/1.1\r\nHost: {host}\r\n"
@@ -79,6 +82,8 @@ class Asker:
             if self._stamp is not None:
                 caller = self._stamp(caller)
             lines.append(f"{wire.CALLER_HEADER}: {_caller_text(caller)}\r\n")
+        if self.seen:
+            lines.append(f"{wire.SEEN_HEADER}: {self.seen}\r\n")
         if operation.keyed:
             lines.append(f"{wire.KEY_HEADER}: {secrets.token_hex(16)}\r\n")
         if body is not None:
@@ -106,6 +111,7 @@ class Asker:
             raise Unavailable(str(error)) from error
         if reply.status >= 400:
             raise wire.error_of(reply.status, reply.body)
+        self.seen = max(self.seen, int(reply.headers.get(_SEEN, b"0")))
         return reply
 
     def _repeated(self, safe: bool, head: bytes, body: bytes | None, deadline: float, patience: float) -> Reply:
@@ -149,9 +155,14 @@ class Asker:
             return Unavailable(str(lost)), Failure(sent=lost.sent, late=lost.late, reused=reused)
         finally:
             self._pool.give_back(connection)
+        number = int(reply.headers.get(_SEEN, b"0"))
         if reply.status < 400:
+            self.seen = max(self.seen, number)
             self.outage.answered()
             return reply
+        if number:
+            # It cannot be reached any more: the store was restored from a copy, or is cut off from this server.
+            self.seen = number
         refused = wire.error_of(reply.status, reply.body)
         if not isinstance(refused, Unavailable):
             self.outage.answered()

@@ -22,6 +22,9 @@ KEY_HEADER = "Idempotency-Key"
 """What a change is known by when it is asked again: 1 to 64 letters, digits, `-`, `_` or `.`, new for each change."""
 INSTANCE_HEADER = "X-GraphFS-Instance"
 """Names one run of a server: event numbers are compared only within one."""
+SEEN_HEADER = "X-GraphFS-Seen"
+"""The number of the last change that a reply knows of, where several servers share a drive. Shown with the next
+request, it is answered by a server that knows no less."""
 PATIENCE = 10.0
 """Seconds until an ordinary call is given up."""
 LONG_PATIENCE = 3600.0

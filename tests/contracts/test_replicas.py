@@ -2,34 +2,42 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from gateway.app import run_in_thread
 from gateway.service import open_service
 from gateway.service.service import Service
-from graphfs.config import Store
-from graphfs.errors import AlreadyExists, Conflict, NotFound
-from graphfs.model import FILES_ROOT, Event, Patch, Scope
+from graphfs.client import connect
+from graphfs.config import Config, Store
+from graphfs.errors import AlreadyExists, Conflict, NotFound, Unavailable
+from graphfs.model import FILES_ROOT, Event, EventKind, Patch, Scope
 from tests.contracts.conftest import CONFIG
 from tests.contracts.ground import OWNER
 from tests.neo4j import Graph
 
 
 @pytest.fixture
-def two(graph: Graph, tmp_path: Path) -> Iterator[tuple[Service, Service]]:
-    """Two main servers that have the blobs' folder in common."""
-    config = msgspec.structs.replace(
+def shared(graph: Graph, tmp_path: Path) -> Config:
+    """The settings of main servers that have the graph and the blobs' folder in common."""
+    return msgspec.structs.replace(
         CONFIG,
         store=Store(engine="neo4j"),
         neo4j=graph.emptied(),
         blobs=msgspec.structs.replace(CONFIG.blobs, folder=str(tmp_path / "blobs")),
     )
-    one, other = open_service(tmp_path / "one", config), open_service(tmp_path / "other", config)
+
+
+@pytest.fixture
+def two(shared: Config, tmp_path: Path) -> Iterator[tuple[Service, Service]]:
+    """Two main servers."""
+    one, other = (open_service(tmp_path / name, shared, away=True) for name in ("one", "other"))
     yield one, other
     try:
         other.store.caught_up()
@@ -164,15 +172,114 @@ def test_a_token_s_name_is_taken_once_by_whomever(two: tuple[Service, Service]) 
     assert [service.gate.admit(digest) is not None for service in two] == [True, True]
 
 
-def test_what_is_held_by_one_is_left_alone_by_the_other(two: tuple[Service, Service]) -> None:
-    """An open file without a name: the server that its reader does not go through cannot know of it."""
+def test_an_open_file_without_a_name_lives_whichever_server_is_asked(two: tuple[Service, Service]) -> None:
     one, other = two
     node = one.create(OWNER, FILES_ROOT, "open", 0o100644)
     one.hold(node.id)
-    one.unlink(OWNER, FILES_ROOT, "open")
-    other.store.caught_up()
-    assert other.fsck(OWNER, repair=True) == []
-    assert one.node(OWNER, node.id).links == 0
-    one.release(node.id)
+    other.unlink(OWNER, FILES_ROOT, "open")
+    patch = Patch(0, 4, sha256(b"text").digest(), data=b"text")
+    assert other.commit(OWNER, node.id, 0, 4, [patch]).links == 0
+    other.release(node.id)
+    assert one.fsck(OWNER, repair=True) == other.fsck(OWNER, repair=True) == []
+    assert one.node(OWNER, node.id).size == 4
+    one.clock = lambda: time.time_ns() + 25 * 3600 * 10**9
+    assert [problem.kind for problem in one.fsck(OWNER, repair=True)] == ["node without name"]
     with pytest.raises(NotFound):
         other.node(OWNER, node.id)
+
+
+def test_what_one_made_goes_to_the_trash_by_the_other(two: tuple[Service, Service]) -> None:
+    """Also when the other has not read yet that it was made."""
+    one, other = two
+    other.store.caught_up = lambda: None  # type: ignore[method-assign]
+    for number in range(5):
+        data = b"dear"
+        node = one.create(OWNER, FILES_ROOT, f"f{number}", 0o100644)
+        one.commit(OWNER, node.id, 0, 4, [Patch(0, 4, sha256(data).digest(), data=data)])
+        other.unlink(OWNER, FILES_ROOT, f"f{number}")
+    del other.store.caught_up
+    assert len(one.trash(OWNER)) == 5
+
+
+@pytest.fixture
+def front(two: tuple[Service, Service]) -> Iterator[tuple[int, int]]:
+    """The ports of both."""
+    servers = [run_in_thread(one, "127.0.0.1:0", token="t", instance="shared") for one in two]
+    yield servers[0].ports[0], servers[1].ports[0]
+    for server in servers:
+        server.stop()
+
+
+class Alternating:
+    """One client of two servers: every call goes to the other one."""
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        self.drives = [connect(f"127.0.0.1:{port}", token="t") for port in ports]
+        self._turn = 0
+
+    def __getattr__(self, name: str) -> Any:
+        before, drive = self.drives[self._turn % 2], self.drives[(self._turn + 1) % 2]
+        self._turn += 1
+        drive.asker.seen = before.asker.seen
+        return getattr(drive, name)
+
+    def close(self) -> None:
+        for drive in self.drives:
+            drive.close()
+
+
+def test_a_client_sees_what_it_did_by_another_server(front: tuple[int, int]) -> None:
+    drive = Alternating(front)
+    try:
+        for number in range(20):
+            node = drive.create(OWNER, FILES_ROOT, f"f{number}", 0o100644, tags=[f"t{number % 3}"])
+            assert drive.view(OWNER, [f"t{number % 3}"]).files == number // 3 + 1
+            drive.change_tags(OWNER, [node.file], ["all"], [])
+            assert node.id in {entry.node.id for entry in drive.view_files(OWNER, ["all"])}
+            drive.create_tag(OWNER, f"made/{number}")
+            drive.rename_tag(OWNER, f"made/{number}", f"moved-{number}")
+            assert drive.drop_tag(OWNER, f"moved-{number}")
+    finally:
+        drive.close()
+
+
+def test_an_editor_s_save_is_recognised_whichever_server_is_asked(front: tuple[int, int]) -> None:
+    drive = Alternating(front)
+    try:
+        for number in range(6):
+            name = f"f{number}"
+            node = drive.create(OWNER, FILES_ROOT, name, 0o100644, tags=["kept"])
+            if number % 2:
+                drive.node(OWNER, node.id)
+            drive.rename(OWNER, FILES_ROOT, name, FILES_ROOT, f"{name}~")
+            made = drive.create(OWNER, FILES_ROOT, name, 0o100644)
+            assert made.file == node.file
+        assert drive.view(OWNER, ["kept"]).files == 6
+    finally:
+        drive.close()
+
+
+def test_a_request_does_not_wait_for_what_never_was(front: tuple[int, int]) -> None:
+    drive = connect(f"127.0.0.1:{front[0]}", token="t", timeout=15.0)
+    try:
+        drive.view(OWNER, ())
+        drive.asker.seen += 1000  # as after the store was restored from a copy
+        begun = time.monotonic()
+        with suppress(Unavailable):
+            drive.view(OWNER, ())
+        assert drive.view(OWNER, ()).files == 0
+        assert time.monotonic() - begun < 10
+    finally:
+        drive.close()
+
+
+def test_a_new_server_knows_the_latest_events(two: tuple[Service, Service], shared: Config, tmp_path: Path) -> None:
+    start = two[0].events(-1, 0)[0].seq
+    two[0].create(OWNER, FILES_ROOT, "a", 0o040755)
+    two[1].create(OWNER, FILES_ROOT, "b", 0o040755)
+    third = open_service(tmp_path / "third", shared)
+    try:
+        assert third.events(start, 1) == two[0].events(start, 1)
+        assert third.events(start - 10**6, 1)[0].kind is EventKind.RESET
+    finally:
+        third.close()

@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import neo4j
@@ -24,6 +25,8 @@ logging.getLogger("neo4j").setLevel(logging.ERROR)  # its warnings are our error
 
 PATIENCE = 10.0
 """Seconds after which a store that does not answer is said not to."""
+_SUSPICIOUS, _SILENT, _HANDSHAKE = 3.0, 5.0, 4.0
+"""Seconds without any answer after which the server is probed, and said to be silent; and for a new connection."""
 _NO_SPACE = (
     "Neo.TransientError.General.TransactionOutOfMemoryError",
     "Neo.DatabaseError.Transaction.TransactionLogError",
@@ -58,12 +61,25 @@ class Connection:
     """One driver for the process; every call takes a connection of its pool."""
 
     def __init__(self, uri: str, user: str, password: str, database: str) -> None:
+        self._uri, self._auth = uri, (user, password) if user else None
+        self._driver = self._open()
+        self._database = database
+        # What this process wrote is seen by what it reads, on a cluster too.
+        self._bookmarks = neo4j.GraphDatabase.bookmark_manager()
+        self._closed = threading.Event()
+        self._asked: dict[object, float] = {}
+        self._answered = time.monotonic()
+        self._watcher = threading.Thread(target=self._watch, name="neo4j", daemon=True)
+        self.silent = False
+        """It holds its connections and says nothing: whoever asks is told so at once."""
+
+    def _open(self) -> neo4j.Driver:
         try:
-            self._driver = neo4j.GraphDatabase.driver(
-                uri,
-                auth=(user, password) if user else None,
+            return neo4j.GraphDatabase.driver(
+                self._uri,
+                auth=self._auth,
                 connection_acquisition_timeout=PATIENCE,
-                connection_timeout=5.0,
+                connection_timeout=_HANDSHAKE,
                 max_transaction_retry_time=PATIENCE,
                 max_connection_pool_size=64,
                 keep_alive=True,
@@ -73,10 +89,57 @@ class Connection:
             )
         except (DriverError, ConfigurationError, ValueError) as error:
             raise InvalidArgument(f"neo4j.uri: {error}") from error
-        self._database = database
-        # What this process wrote is seen by what it reads, on a cluster too.
-        self._bookmarks = neo4j.GraphDatabase.bookmark_manager()
-        self._closed = threading.Event()
+
+    # -- a server that stopped without a word
+
+    def watch(self) -> None:
+        """From now on calls end when the server says nothing for some seconds. The driver itself waits for ever."""
+        self._watcher.start()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        call = object()
+        self._asked[call] = time.monotonic()
+        try:
+            yield
+        except DriverError:
+            raise
+        except BaseException:
+            self._heard()
+            raise
+        else:
+            self._heard()
+        finally:
+            del self._asked[call]
+
+    def _heard(self) -> None:
+        self._answered = time.monotonic()
+        self.silent = False
+
+    def _quiet_since(self) -> float:
+        """Seconds for which somebody waits and nobody was answered."""
+        now = time.monotonic()
+        return min(now - min(list(self._asked.values()), default=now), now - self._answered)
+
+    def _watch(self) -> None:
+        while not self._closed.wait(0.25):
+            if self._quiet_since() < _SUSPICIOUS:
+                continue
+            # One long question is no silence: another one is answered beside it.
+            probe = threading.Thread(target=self._probe, name="neo4j-probe", daemon=True)
+            probe.start()
+            probe.join(_SILENT - _SUSPICIOUS)
+            if self._quiet_since() >= _SUSPICIOUS:
+                self.silent = True
+                silent, self._driver = self._driver, self._open()
+                silent.close()
+            probe.join()
+
+    def _probe(self) -> None:
+        with suppress(Neo4jError, DriverError), self._asking(), self._session(neo4j.READ_ACCESS) as session:
+            session.run("RETURN 1").consume()
+
+    # -- asking
 
     def _session(self, mode: str) -> neo4j.Session:
         return self._driver.session(
@@ -88,11 +151,12 @@ class Connection:
         deadline, pause = time.monotonic() + PATIENCE, 0.05
         while True:
             try:
-                with self._session(neo4j.READ_ACCESS) as session:
+                with self._asking(), self._session(neo4j.READ_ACCESS) as session:
                     return session.run(text, values).values()
             except (Neo4jError, DriverError) as error:
                 passing = isinstance(error, ServiceUnavailable | SessionExpired | TransientError)
-                if not passing or time.monotonic() + pause > deadline or self._closed.wait(pause):
+                late = self.silent or time.monotonic() + pause > deadline
+                if not passing or late or self._closed.wait(pause):
                     raise translate(error) from error
                 pause = min(pause * 2, 1.0)
             except UnicodeEncodeError as error:
@@ -100,7 +164,7 @@ class Connection:
 
     def write(self, text: str, values: dict[str, Any] | None = None) -> list[list[Any]]:
         """One statement, committed on return, sent once. Raises what the driver raises."""
-        with self._session(neo4j.WRITE_ACCESS) as session:
+        with self._asking(), self._session(neo4j.WRITE_ACCESS) as session:
             return session.run(text, values).values()
 
     def write_together(self, texts: Sequence[str], values: dict[str, Any]) -> list[list[Any]]:
@@ -108,7 +172,11 @@ class Connection:
         once. Raises what the driver raises."""
         if len(texts) == 1:
             return self.write(texts[0], values)
-        with self._session(neo4j.WRITE_ACCESS) as session, session.begin_transaction() as transaction:
+        with (
+            self._asking(),
+            self._session(neo4j.WRITE_ACCESS) as session,
+            session.begin_transaction() as transaction,
+        ):
             rows = transaction.run(texts[0], values).values()
             if rows[0][0]:
                 for text in texts[1:]:
@@ -119,3 +187,5 @@ class Connection:
     def close(self) -> None:
         self._closed.set()
         self._driver.close()
+        if self._watcher.is_alive():
+            self._watcher.join()

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from neo4j.exceptions import DriverError, Neo4jError, TransientError
 
-from gateway.store.base import Listener, Notes, Overtaken, Told
+from gateway.store.base import Listener, Notes, Overtaken, SavedStep
 from gateway.store.neo4j.check import check
 from gateway.store.neo4j.connection import PATIENCE, Connection, translate, uncertain
 from gateway.store.neo4j.pending import Pending
@@ -32,11 +32,19 @@ _ID_BLOCK = 1024
 _FOLLOW = 0.15
 """Seconds between looks at the log."""
 _REMEMBERED = 1000
+_RETOLD = 2000
+"""Changes that whoever starts is told of."""
 _KEPT_MS = 3_600_000
 _PRUNE_EVERY = 60.0
 
 _IDS = "MATCH (d:Drive {id: 0}) SET d.next_id = d.next_id + $count RETURN d.next_id - $count"
 _SEQ = "MATCH (d:Drive {id: 0}) RETURN d.seq"
+# Where the latest changes begin: they are told anew to whoever starts, so that it can answer as the others do.
+_START = """
+MATCH (d:Drive {id: 0})
+CALL () { MATCH (c:Change) WHERE c.seq > 0 WITH c ORDER BY c.seq DESC LIMIT $latest
+  RETURN min(c.seq - c.count) AS first }
+RETURN CASE WHEN first IS NULL THEN d.seq WHEN first < d.pruned THEN d.pruned ELSE first END"""
 _TAIL = """
 MATCH (d:Drive {id: 0}) WITH d.pruned > $applied AS behind
 CALL () { MATCH (c:Change) WHERE c.seq > $applied WITH c ORDER BY c.seq
@@ -57,7 +65,7 @@ class Entry:
 
     __slots__ = ("count", "keys", "notes", "seq")
 
-    def __init__(self, seq: int, count: int, keys: set[int], notes: Notes) -> None:
+    def __init__(self, seq: int, count: int, keys: set[int], notes: Notes | None) -> None:
         self.seq, self.count, self.keys, self.notes = seq, count, keys, notes
 
     def concerns(self, change: Pending) -> bool:
@@ -75,7 +83,7 @@ class Neo4jStore(Neo4jReader):
         super().__init__(connection)
         try:
             migrate(connection, clock(), uid, gid)
-            self._applied = int(connection.read(_SEQ)[0][0])
+            self._applied = int(connection.read(_START, {"latest": _RETOLD})[0][0])
         except BaseException:
             connection.close()
             raise
@@ -238,7 +246,7 @@ class Neo4jStore(Neo4jReader):
             try:
                 return bool(self.connection.write(_COMMITTED, {"token": token})[0][0])
             except (TransientError, DriverError) as error:
-                if time.monotonic() > deadline or self._closed.wait(0.1):
+                if self.connection.silent or time.monotonic() > deadline or self._closed.wait(0.1):
                     raise translate(error) from error
 
     # -- the log
@@ -246,8 +254,10 @@ class Neo4jStore(Neo4jReader):
     def follow(self, listener: Listener) -> int:
         with self._applying:
             self._listener = listener
-            self._follower.start()
-            return self._applied
+            began = self._applied
+        self._follower.start()
+        self.connection.watch()
+        return began
 
     def caught_up(self) -> None:
         self._catch_up()
@@ -276,7 +286,7 @@ class Neo4jStore(Neo4jReader):
                 if first != self._applied + 1:
                     continue
                 if self._listener is not None:
-                    self._listener(first, entry.notes)
+                    self._listener(first if entry.notes is not None else entry.seq, entry.notes)
                 self._recent.append(entry)
                 self._applied = entry.seq
 
@@ -374,10 +384,21 @@ def _entry(row: Sequence[Any]) -> Entry:
 
 
 def _packed(notes: Notes) -> bytes:
-    events = tuple(Told(one.kind, one.node, stored(one.name), one.origin) for one in notes.events)
-    return msgspec.msgpack.encode(Notes(notes.steps, events))
+    return msgspec.msgpack.encode(_respelt(notes, stored))
 
 
-def _unpacked(data: bytes) -> Notes:
-    notes = msgspec.msgpack.decode(data, type=Notes)
-    return Notes(notes.steps, tuple(Told(one.kind, one.node, plain(one.name), one.origin) for one in notes.events))
+def _unpacked(data: bytes) -> Notes | None:
+    """None: a newer GraphFS wrote what this one does not know."""
+    try:
+        return _respelt(msgspec.msgpack.decode(data, type=Notes), plain)
+    except msgspec.ValidationError:
+        return None
+
+
+def _respelt(notes: Notes, spell: Callable[[str], str]) -> Notes:
+    """With every file's name spelt so."""
+    replace = msgspec.structs.replace
+    return Notes(
+        tuple(replace(one, name=spell(one.name)) if isinstance(one, SavedStep) else one for one in notes.steps),
+        tuple(replace(one, name=spell(one.name)) for one in notes.events),
+    )
