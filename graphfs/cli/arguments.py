@@ -435,6 +435,21 @@ def _care(commands: Commands) -> None:
     _of_drive(one)
     one = commands.add("gc", "care:gc", "free what nothing uses and what the trash kept long enough")
     _of_drive(one)
+    one = commands.add(
+        "migrate",
+        "moving:migrate",
+        "move a drive from a state directory to Neo4j, or back",
+        "Nobody may use either meanwhile. Records, tags, journal, trash, queue and tokens are moved and then compared; "
+        "contents are copied where the settings of both keep them in different places. Run again it goes on where it "
+        "was. The source stays as it is.",
+        examples=(
+            "graphfs migrate --from sqlite:/srv/drive --to neo4j:bolt://db:7687 --config cluster.yaml",
+            "graphfs migrate --from neo4j:bolt://db:7687 --to sqlite:/srv/drive --config cluster.yaml",
+        ),
+    )
+    one.add_argument("--from", dest="source", required=True, metavar="DRIVE", help="sqlite:STATE_DIR or neo4j:ADDRESS")
+    one.add_argument("--to", dest="target", required=True, metavar="DRIVE", help="the other one, which must be empty")
+    one.add_argument("--config", metavar="FILE", help="settings of the main servers: neo4j's password, and the blobs")
 
 
 def _access(commands: Commands) -> None:

@@ -12,7 +12,7 @@ from gateway.store.neo4j.connection import Connection
 from gateway.store.neo4j.texts import plain, stored
 from graphfs.model import Entry, Extent, JobRecord, JobState, Layout, Node
 
-_NODE = (
+NODE = (
     "n.id, n.mode, n.uid, n.gid, n.rdev, n.size, n.stored, n.atime, n.mtime, n.ctime, n.links, n.tags, n.version"
     ", n.file"
 )
@@ -65,17 +65,17 @@ class Neo4jReader:
     # -- the tree
 
     def node(self, node: int) -> Node | None:
-        rows = self.query(f"MATCH (n:Node {{id: $id}}) RETURN {_NODE}", id=node)
+        rows = self.query(f"MATCH (n:Node {{id: $id}}) RETURN {NODE}", id=node)
         return node_of(rows[0]) if rows else None
 
     def place(self, folder: int) -> tuple[Node, bool] | None:
-        rows = self.query(f"MATCH (n:Node {{id: $id}}) RETURN {_NODE}, n.live", id=folder)
+        rows = self.query(f"MATCH (n:Node {{id: $id}}) RETURN {NODE}, n.live", id=folder)
         return (node_of(rows[0]), bool(rows[0][-1])) if rows else None
 
     def named_node(self, folder: int, name: str) -> tuple[int, Node, bool] | None:
         """Entry id, node and liveness of what a name leads to."""
         rows = self.query(
-            f"MATCH ()-[h:HOLDS {{folder: $folder, name: $name}}]->(n) RETURN {_NODE}, n.live, h.id",
+            f"MATCH ()-[h:HOLDS {{folder: $folder, name: $name}}]->(n) RETURN {NODE}, n.live, h.id",
             folder=folder,
             name=stored(name),
         )
@@ -88,7 +88,7 @@ class Neo4jReader:
     def children(self, folder: int, after: int, limit: int) -> list[Entry]:
         rows = self.query(
             f"MATCH ()-[h:HOLDS]->(n) WHERE h.folder = $folder AND h.id > $after"
-            f" WITH h, n ORDER BY h.id LIMIT $limit RETURN {_NODE}, h.id, h.name",
+            f" WITH h, n ORDER BY h.id LIMIT $limit RETURN {NODE}, h.id, h.name",
             folder=folder,
             after=after,
             limit=limit or _MANY,
@@ -115,7 +115,7 @@ class Neo4jReader:
         return plain(rows[0][0] or "") if rows else ""
 
     def by_file(self, file: int) -> Node | None:
-        rows = self.query(f"MATCH (:File {{id: $id}})<-[:IS]-(n:Node) RETURN {_NODE}", id=file)
+        rows = self.query(f"MATCH (:File {{id: $id}})<-[:IS]-(n:Node) RETURN {NODE}", id=file)
         return node_of(rows[0]) if rows else None
 
     def below(self, node: int) -> list[list[Any]]:
@@ -197,7 +197,7 @@ class Neo4jReader:
     def named(self, files: Iterable[int]) -> list[tuple[str, Node]]:
         rows = self.query(
             f"UNWIND $files AS file MATCH (:File {{id: file}})<-[:IS]-(n:Node) WHERE n.live {_OLDEST}"
-            f" RETURN {_NODE}, e.name ORDER BY n.file",
+            f" RETURN {NODE}, e.name ORDER BY n.file",
             files=list(files),
         )
         return [(plain(row[-1]), node_of(row)) for row in rows]

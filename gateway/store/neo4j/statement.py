@@ -19,94 +19,94 @@ _FOLDER = 0o040000
 
 _CHECK = """
 MATCH (d:Drive {id: 0}) SET d.locked = 0
-WITH d, d.seq AS seq, d.entry AS entry, d.pruned > $applied AS behind
-CALL (d) { MATCH (c:Change) WHERE c.seq > $applied WITH c ORDER BY c.seq
+WITH d, d.seq AS seq, d.entry AS entry, d.pruned > $p.applied AS behind
+CALL (d) { MATCH (c:Change) WHERE c.seq > $p.applied WITH c ORDER BY c.seq
   RETURN collect([c.seq, c.count, c.keys, c.notes]) AS missed }
-CALL (d) { UNWIND $free AS r MATCH ()-[h:HOLDS {folder: r[0], name: r[1]}]->() RETURN count(h) AS taken }
-CALL (d) { UNWIND $done AS r MATCH (k:Done {key: r[0]}) RETURN count(k) AS repeated }
-CALL (d) { UNWIND $free_tags AS r MATCH (t:Tag {parent: r[0], key: r[1]}) RETURN count(t) AS known }
+CALL (d) { UNWIND $p.free AS r MATCH ()-[h:HOLDS {folder: r[0], name: r[1]}]->() RETURN count(h) AS taken }
+CALL (d) { UNWIND $p.done AS r MATCH (k:Done {key: r[0]}) RETURN count(k) AS repeated }
+CALL (d) { UNWIND $p.free_tags AS r MATCH (t:Tag {parent: r[0], key: r[1]}) RETURN count(t) AS known }
 WITH d, seq, entry, behind, missed, taken + repeated AS taken, known,
   NOT behind AND taken + repeated = 0 AND known = 0
-  AND none(c IN missed WHERE any(k IN c[2] WHERE k IN $reads) OR size(c[2]) = 0) AS fine
+  AND none(c IN missed WHERE any(k IN c[2] WHERE k IN $p.reads) OR size(c[2]) = 0) AS fine
 """
 
 _PARTS: dict[str, str] = {
     "nodes": """
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $files ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.files ELSE [] END AS r
   CREATE (n:Node)-[:IS]->(:File {id: r.id}) SET n = r }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $folders ELSE [] END AS r CREATE (n:Node:Folder) SET n = r }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $others ELSE [] END AS r CREATE (n:Node) SET n = r }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $patches ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.folders ELSE [] END AS r CREATE (n:Node:Folder) SET n = r }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.others ELSE [] END AS r CREATE (n:Node) SET n = r }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.patches ELSE [] END AS r
   MATCH (n:Node {id: r.id}) SET n += r.set, n.links = n.links + r.links }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $names_gone ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.names_gone ELSE [] END AS r
   MATCH ()-[h:HOLDS {folder: r[0], name: r[1]}]->() DELETE h }
-CALL (d, fine, entry) { UNWIND CASE WHEN fine THEN $names ELSE [] END AS r
+CALL (d, fine, entry) { UNWIND CASE WHEN fine THEN $p.names ELSE [] END AS r
   MATCH (f:Node {id: r[0]}) MATCH (n:Node {id: r[3]})
   CREATE (f)-[:HOLDS {folder: r[0], name: r[1],
-    id: CASE WHEN r[2] >= $new THEN entry + r[2] - $new ELSE r[2] END}]->(n) }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $jobs ELSE [] END AS r MATCH (f:File {id: r.id}) SET f += r }""",
+    id: CASE WHEN r[2] >= $p.new THEN entry + r[2] - $p.new ELSE r[2] END}]->(n) }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.jobs ELSE [] END AS r MATCH (f:File {id: r.id}) SET f += r }""",
     "content": """
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $extents_gone ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.extents_gone ELSE [] END AS r
   MATCH (x:Extent {node: r[0], offset: r[1]}) DELETE x }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $extents ELSE [] END AS r CREATE (x:Extent) SET x = r }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $blobs ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.extents ELSE [] END AS r CREATE (x:Extent) SET x = r }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.blobs ELSE [] END AS r
   MERGE (b:Blob {digest: r[0]}) ON CREATE SET b.data = r[1], b.size = r[2] }""",
     "swaps": """
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $swaps ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.swaps ELSE [] END AS r
   MATCH (a:Node {id: r[0]})-[x:IS]->(s:File) MATCH (b:Node {id: r[1]})-[y:IS]->(t:File)
   DELETE x, y CREATE (a)-[:IS]->(t), (b)-[:IS]->(s) SET a.file = t.id, b.file = s.id }""",
     "xattrs": """
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $xattrs_gone ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.xattrs_gone ELSE [] END AS r
   MATCH (x:Xattr {node: r[0], name: r[1]}) DELETE x }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $xattrs ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.xattrs ELSE [] END AS r
   MERGE (x:Xattr {node: r[0], name: r[1]}) SET x.value = r[2] }""",
     "tags": """
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $edges_gone ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.edges_gone ELSE [] END AS r
   MATCH (:File {id: r[0]})-[h:HAS_TAG]->(:Tag {id: r[1]}) DELETE h }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $tags_gone ELSE [] END AS r MATCH (a:Alias {tag: r}) DELETE a }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $tags_gone ELSE [] END AS r MATCH (a:Alias {parent: r}) DELETE a }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $tags_gone ELSE [] END AS r MATCH (t:Tag {id: r}) DETACH DELETE t }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $aliases_gone ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tags_gone ELSE [] END AS r MATCH (a:Alias {tag: r}) DELETE a }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tags_gone ELSE [] END AS r MATCH (a:Alias {parent: r}) DELETE a }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tags_gone ELSE [] END AS r MATCH (t:Tag {id: r}) DETACH DELETE t }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.aliases_gone ELSE [] END AS r
   MATCH (a:Alias {parent: r[0], key: r[1]}) DELETE a }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $tags ELSE [] END AS r MERGE (t:Tag {id: r.id}) SET t += r }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $tags ELSE [] END AS r MATCH (t:Tag {id: r.id})-[c:CHILD_OF]->() DELETE c }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $tags ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tags ELSE [] END AS r MERGE (t:Tag {id: r.id}) SET t += r }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tags ELSE [] END AS r MATCH (t:Tag {id: r.id})-[c:CHILD_OF]->() DELETE c }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tags ELSE [] END AS r
   MATCH (t:Tag {id: r.id}) MATCH (p:Tag {id: r.parent}) CREATE (t)-[:CHILD_OF]->(p) }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $tags_touched ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tags_touched ELSE [] END AS r
   MATCH (t:Tag {id: r[0]}) SET t.changed = r[1] }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $aliases ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.aliases ELSE [] END AS r
   MERGE (a:Alias {parent: r.parent, key: r.key}) SET a += r }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $edges ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.edges ELSE [] END AS r
   MATCH (f:File {id: r.file}) MATCH (t:Tag {id: r.tag}) MERGE (f)-[h:HAS_TAG]->(t) SET h = r }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $batches ELSE [] END AS r MERGE (b:Batch {id: r.id}) SET b = r }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $steps ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.batches ELSE [] END AS r MERGE (b:Batch {id: r.id}) SET b = r }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.steps ELSE [] END AS r
   CREATE (:Steps {batch: r[0], first: r[1], rows: r[2]}) }""",
     "trash": """
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $trash_gone ELSE [] END AS r MATCH (t:Trash {node: r}) DELETE t }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $trash ELSE [] END AS r MERGE (t:Trash {node: r.node}) SET t = r }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $jobs_gone ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.trash_gone ELSE [] END AS r MATCH (t:Trash {node: r}) DELETE t }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.trash ELSE [] END AS r MERGE (t:Trash {node: r.node}) SET t = r }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.jobs_gone ELSE [] END AS r
   MATCH (f:File {id: r}) SET f = {id: r} }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $deleted ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.deleted ELSE [] END AS r
   MATCH (x:Extent) WHERE x.node = r AND x.offset >= 0 DELETE x }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $deleted ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.deleted ELSE [] END AS r
   MATCH (x:Xattr) WHERE x.node = r AND x.name >= '' DELETE x }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $deleted ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.deleted ELSE [] END AS r
   MATCH (n:Node {id: r}) OPTIONAL MATCH (n)-[:IS]->(f:File) DETACH DELETE n, f }""",
     "done": """
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $forgotten ELSE [] END AS r MATCH (k:Done) WHERE k.at < r DELETE k }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $done ELSE [] END AS r CREATE (:Done {key: r[0], at: r[1]}) }""",
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.forgotten ELSE [] END AS r MATCH (k:Done) WHERE k.at < r DELETE k }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.done ELSE [] END AS r CREATE (:Done {key: r[0], at: r[1]}) }""",
     "answers": """
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $answers ELSE [] END AS r
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.answers ELSE [] END AS r
   MERGE (a:Answer {key: r[0]}) SET a.texts = r[1] }""",
     "tokens": """
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $tokens_gone ELSE [] END AS r MATCH (t:Token {name: r}) DELETE t }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $tokens ELSE [] END AS r MERGE (t:Token {name: r.name}) SET t = r }""",
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tokens_gone ELSE [] END AS r MATCH (t:Token {name: r}) DELETE t }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tokens ELSE [] END AS r MERGE (t:Token {name: r.name}) SET t = r }""",
 }
 
 _LOG = """
 CALL (d, fine, seq, entry) { WITH * WHERE fine
-  SET d.seq = seq + $count, d.entry = entry + $fresh
-  CREATE (:Change {seq: seq + $count, count: $count, keys: $keys, notes: $notes, token: $token, at: timestamp()}) }
+  SET d.seq = seq + $p.count, d.entry = entry + $p.fresh
+  CREATE (:Change {seq: seq + $p.count, count: $p.count, keys: $p.keys, notes: $p.notes, token: $p.token, at: timestamp()}) }
 RETURN fine, seq, behind, missed, taken + known"""
 
 _MOST_KEYS = 20_000

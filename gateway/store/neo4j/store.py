@@ -229,7 +229,7 @@ class Neo4jStore(Neo4jReader):
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                return self.connection.write_together(texts, values)
+                return self.connection.write_together(texts, {"p": values})
             except TransientError as error:
                 if time.monotonic() > deadline:
                     raise translate(error) from error
