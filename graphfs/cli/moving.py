@@ -11,7 +11,7 @@ from graphfs.cli.progress import progress
 from graphfs.cli.screen import Screen, count_text, size_text
 from graphfs.config import for_drive, load
 from graphfs.errors import InvalidArgument
-from graphfs.mounting.preparation import StateLock, prepare_state
+from graphfs.mounting.state import StateLock, prepare_state
 
 SQLITE, NEO4J = "sqlite", "neo4j"
 JOURNAL = "migration"
@@ -29,7 +29,7 @@ def migrate(arguments: Namespace, screen: Screen) -> int:
     if kinds[0] == SQLITE and not (state / "graph.sqlite").exists():
         raise InvalidArgument(f"{state} holds no drive")
     prepare_state(state)
-    StateLock(state, Path(f"(graphfs migrate, {os.getpid()})"))
+    StateLock(state, "graphfs migrate")
     with ExitStack() as stack:
         places: dict[str, Place] = {
             SQLITE: state_place(names[SQLITE], state, for_drive(state, None, os.environ)),

@@ -231,7 +231,7 @@ class Alternating:
 def test_a_client_sees_what_it_did_by_another_server(front: tuple[int, int]) -> None:
     drive = Alternating(front)
     try:
-        for number in range(20):
+        for number in range(6):
             node = drive.create(OWNER, FILES_ROOT, f"f{number}", 0o100644, tags=[f"t{number % 3}"])
             assert drive.view(OWNER, [f"t{number % 3}"]).files == number // 3 + 1
             drive.change_tags(OWNER, [node.file], ["all"], [])

@@ -78,7 +78,7 @@ class Connection:
             return neo4j.GraphDatabase.driver(
                 self._uri,
                 auth=self._auth,
-                connection_acquisition_timeout=PATIENCE,
+                connection_acquisition_timeout=_SILENT,
                 connection_timeout=_HANDSHAKE,
                 max_transaction_retry_time=PATIENCE,
                 max_connection_pool_size=64,
@@ -98,6 +98,9 @@ class Connection:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
+        if self.silent and self._asked:
+            # One that asks is enough to learn when it is back; the log's follower always does.
+            raise ServiceUnavailable("the server is silent")
         call = object()
         self._asked[call] = time.monotonic()
         try:

@@ -2,7 +2,8 @@
 
 It takes the lock of the one `:Drive` node, so commits of all main servers come one after another; looks whether
 anything that the change relies on was changed since (then it writes nothing); writes; and appends to the change log.
-All texts are constants, and every value is a parameter.
+All texts are constants, and every value is a parameter. There is one parameter, `p`: Neo4j plans a statement anew for
+every combination of its lists' orders of magnitude, which took seconds; what is inside of a map it does not look at.
 """
 
 from collections.abc import Iterable, Sequence
@@ -69,7 +70,8 @@ CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tags_gone ELSE [] END AS r MATCH 
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.aliases_gone ELSE [] END AS r
   MATCH (a:Alias {parent: r[0], key: r[1]}) DELETE a }
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tags ELSE [] END AS r MERGE (t:Tag {id: r.id}) SET t += r }
-CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tags ELSE [] END AS r MATCH (t:Tag {id: r.id})-[c:CHILD_OF]->() DELETE c }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tags ELSE [] END AS r
+  MATCH (t:Tag {id: r.id})-[c:CHILD_OF]->() DELETE c }
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tags ELSE [] END AS r
   MATCH (t:Tag {id: r.id}) MATCH (p:Tag {id: r.parent}) CREATE (t)-[:CHILD_OF]->(p) }
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tags_touched ELSE [] END AS r
@@ -106,7 +108,8 @@ CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tokens ELSE [] END AS r MERGE (t:
 _LOG = """
 CALL (d, fine, seq, entry) { WITH * WHERE fine
   SET d.seq = seq + $p.count, d.entry = entry + $p.fresh
-  CREATE (:Change {seq: seq + $p.count, count: $p.count, keys: $p.keys, notes: $p.notes, token: $p.token, at: timestamp()}) }
+  CREATE (:Change {seq: seq + $p.count, count: $p.count, keys: $p.keys, notes: $p.notes, token: $p.token,
+    at: timestamp()}) }
 RETURN fine, seq, behind, missed, taken + known"""
 
 _MOST_KEYS = 20_000
