@@ -179,4 +179,7 @@ def resolve_name(name: str, shown: Mapping[str, int], real_name: Callable[[int],
 
 
 def _size(name: str) -> int:
-    return len(name) if name.isascii() else len(os.fsencode(name))
+    try:
+        return len(name) if name.isascii() else len(os.fsencode(name))
+    except UnicodeEncodeError as error:
+        raise InvalidArgument(f"{name!r} cannot be a name: it is neither Unicode nor bytes") from error

@@ -1,6 +1,6 @@
 """What holds for every test: no silent skip, and no stray warning in the logs of the product.
 
-Fixtures of one layer belong into that layer's own conftest, not here.
+Fixtures of one layer belong into that layer's own conftest, not here: only Neo4j, of which there is one a run.
 """
 
 import logging
@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
+
+from tests.neo4j import Graph
 
 PRODUCT_LOGGERS = ("graphfs", "gateway", "tagger", "mount")
 
@@ -39,6 +41,14 @@ def quiet_logs(request: pytest.FixtureRequest) -> Iterator[None]:
     stray = [message for message in messages if not any(pattern.search(message) for pattern in allowed)]
     if stray:
         pytest.fail("stray records in the log:\n" + "\n".join(stray), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
+    """One Neo4j for the whole run."""
+    found = Graph(tmp_path_factory.mktemp("neo4j"))
+    yield found
+    found.stop()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -27,14 +27,6 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
-@pytest.fixture(scope="session")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
-    """One Neo4j for the whole run."""
-    found = Graph(tmp_path_factory.mktemp("neo4j"))
-    yield found
-    found.stop()
-
-
 @pytest.fixture
 def config(request: pytest.FixtureRequest) -> Config:
     """The settings of the drive: those of the engine that the test runs on."""

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 
 from gateway.service import Service, open_service
 from graphfs.api import Drive
-from graphfs.config import Config, Jobs, Tags
+from graphfs.config import Config, Jobs, Store, Tags
 from graphfs.errors import DriveError, NotFound
 from graphfs.model import FILES_ROOT, AttributeChange, EdgeState
 from graphfs.query.evaluate import Graph, evaluate, evaluate_facets
@@ -29,8 +30,11 @@ LIMITS = Limits(minimum=0, depth=5)
 
 
 @pytest.fixture
-def drive(tmp_path: pathlib.Path) -> Iterator[Service]:
+def drive(tmp_path: pathlib.Path, request: pytest.FixtureRequest) -> Iterator[Service]:
     config = Config(jobs=Jobs(settle_seconds=0.0), tags=Tags(facet_minimum=LIMITS.minimum, facet_depth=LIMITS.depth))
+    if request.param == "neo4j":
+        emptied = request.getfixturevalue("graph").emptied()
+        config = msgspec.structs.replace(config, store=Store(engine="neo4j"), neo4j=emptied)
     service = open_service(tmp_path / "state", config)
     yield service
     assert service.fsck(OWNER) == []
@@ -145,18 +149,22 @@ def check(chance: random.Random, drive: Drive, graphs: dict[bool, Graph]) -> int
     return seen
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_views_equal_the_evaluator(drive: Service, tmp_path: pathlib.Path, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("drive", "seed", "rounds"),
+    [("sqlite", 1, ROUNDS), ("sqlite", 2, ROUNDS), ("sqlite", 3, ROUNDS), ("neo4j", 4, ROUNDS // 4)],
+    indirect=["drive"],
+)
+def test_views_equal_the_evaluator(drive: Service, tmp_path: pathlib.Path, seed: int, rounds: int) -> None:
     chance = random.Random(seed)
     ground = Ground(drive, tmp_path)
     files: dict[int, int] = {}
     closed: set[int] = set()
     seen = 0
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for _ in range(8):
             # Many random changes cannot be; that they then change nothing is seen by what comes next.
             with suppress(DriveError):
                 change(chance, ground, files, closed)
         graphs = {False: graph_of(drive, files, None), True: graph_of(drive, files, set(files) - closed)}
         seen += check(chance, drive, graphs)
-    assert seen > 100
+    assert seen > 8 * rounds

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway.store.base import Name
+from graphfs.errors import InvalidArgument
 from graphfs.model import Entry, Extent, Layout, Node
 
 _NODE = (
@@ -14,8 +15,11 @@ _NODE = (
 
 
 def _encode(name: str) -> bytes:
-    """As `os.fsencode` does, at a fifth of its cost."""
-    return name.encode("utf-8", "surrogateescape")
+    """As `os.fsencode` does, at a fifth of its cost. InvalidArgument for what no bytes can be."""
+    try:
+        return name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise InvalidArgument("a name holds what is neither Unicode nor bytes") from error
 
 
 def _decode(name: bytes) -> str:
