@@ -43,7 +43,7 @@ TABLES: tuple[Table, ...] = (
     _table("batch", 1, "id at last uid pid actor why changes undone"),
     _table("change", 2, "batch step kind file tag before after"),
     _table("trash", 1, "node path at uid actor why"),
-    _table("job", 1, "file state attempts not_before lease lease_until worker error"),
+    _table("job", 1, "file state attempts not_before lease lease_until worker error owner"),
     _table("token", 1, "name digest scopes uid gid created expires by"),
 )
 """Those that others speak of come first."""

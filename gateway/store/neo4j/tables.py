@@ -63,7 +63,7 @@ _READ: dict[str, tuple[str, str, str]] = {
     "trash": ("MATCH (t:Trash) WHERE t.node > $a", "t.node, t.path, t.at, t.uid, t.actor, t.why", "t.node"),
     "job": (
         "MATCH (f:File) WHERE f.id > $a AND f.state IS NOT NULL",
-        "f.id, f.state, f.attempts, f.not_before, f.lease, f.lease_until, f.worker, f.error",
+        "f.id, f.state, f.attempts, f.not_before, f.lease, f.lease_until, f.worker, f.error, f.owner",
         "f.id",
     ),
     "token": (
