@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import signal
 import socket
 import time
 from pathlib import Path
@@ -47,15 +46,9 @@ class Graph:
 
     @property
     def process(self) -> int:
-        """The server's process, to be stopped or killed; the next test may need it again. One that others started (at
+        """The server's process, to be stopped for a while. One that others started (at
         GRAPHFS_TEST_NEO4J) must be named by GRAPHFS_TEST_NEO4J_PID."""
         return int(os.environ["GRAPHFS_TEST_NEO4J_PID"]) if self.server is None else self.server.pid
-
-    def kill(self) -> None:
-        """Ends it at once, as a power cut would; `start` starts it again with what it had on its disk."""
-        os.kill(self.process, signal.SIGKILL)
-        if self.server is not None:
-            self.server.wait()
 
     def start(self) -> None:
         self.server = self._starter.start(self.home, self.port)
