@@ -173,7 +173,7 @@ def main() -> int:
     configured = {name: value for name, value in os.environ.items() if name.startswith("GRAPHFS_TAGGER__LLM__")}
     with tempfile.TemporaryDirectory(prefix="graphfs-demo-") as folder:
         base = Path(folder)
-        environment = {**kept, "PYTHONPATH": str(ROOT), "GRAPHFS_JOBS__SETTLE_SECONDS": "0.5"}
+        environment = {**kept, "PYTHONPATH": str(ROOT)}
         show = Show(base, environment)
         demo_files.write_first(base / "mixed")
         demo_files.write_next(base / "next")
