@@ -11,8 +11,9 @@ import re
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 
-from graphfs.cli.arguments import Parser, commands_of, make_parser, parse
+from graphfs.cli.arguments import commands_of, make_parser, parse
 from graphfs.cli.exits import OK
+from graphfs.cli.parser import Parser
 from graphfs.cli.screen import Screen
 from graphfs.errors import DriveError
 from graphfs.names import fold

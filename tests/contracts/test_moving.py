@@ -88,7 +88,7 @@ class Failing:
         self._left -= 1
         if self._left < 0:
             raise Unavailable("gone")
-        self._tables.put(table, rows)  # type: ignore[attr-defined]
+        self._tables.put(table, rows)  # type: ignore[attr-defined]  # whatever it stands for
 
 
 @pytest.fixture

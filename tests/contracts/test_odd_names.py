@@ -64,7 +64,7 @@ def test_tags(ground: Ground) -> None:
     assert {tag.path for tag in drive.tags(OWNER)} == {path for name in TAGS for path in (name, f"{name}/{name}")}
     drive.rename_tag(OWNER, TAGS[0], f"{TAGS[1]}/{TAGS[2]}")
     drive.set_alias(OWNER, TAGS[3], TAGS[0])
-    assert drive.view(OWNER, [TAGS[0]]).tag.path == TAGS[3]  # type: ignore[union-attr]
+    assert drive.view(OWNER, [TAGS[0]]).tag.path == TAGS[3]  # type: ignore[union-attr]  # it is a tag's
 
 
 def test_what_is_no_name(ground: Ground) -> None:

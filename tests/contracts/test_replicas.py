@@ -191,7 +191,7 @@ def test_an_open_file_without_a_name_lives_whichever_server_is_asked(two: tuple[
 def test_what_one_made_goes_to_the_trash_by_the_other(two: tuple[Service, Service]) -> None:
     """Also when the other has not read yet that it was made."""
     one, other = two
-    other.store.caught_up = lambda: None  # type: ignore[method-assign]
+    other.store.caught_up = lambda: None  # type: ignore[method-assign]  # it reads nothing
     for number in range(5):
         data = b"dear"
         node = one.create(OWNER, FILES_ROOT, f"f{number}", 0o100644)
