@@ -141,6 +141,12 @@ class Unavailable(DriveError):
     code = "unavailable"
 
 
+class Stale(DriveError):
+    """What a name led to was replaced by another mount: the name leads elsewhere by now. Look it up again."""
+
+    code = "stale"
+
+
 class TooNew(DriveError):
     """The store was written by a newer GraphFS; this one must not touch it."""
 

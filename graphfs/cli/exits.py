@@ -38,6 +38,7 @@ EXITS: dict[str, int] = {
     errors.Corrupt.code: 22,
     errors.Unavailable.code: 23,
     errors.TooNew.code: 24,
+    errors.Stale.code: 25,
     errors.DriveError.code: 70,
 }
 """The exit code of every error code."""

@@ -35,6 +35,7 @@ ERRNOS: dict[str, int] = {
     "corrupt": errno.EIO,
     "unavailable": errno.ETIMEDOUT,
     "too_new": errno.EPROTO,
+    "stale": errno.ESTALE,  # the kernel looks the path up again by itself, and asks once more
 }
 """By `DriveError.code`. A test holds it equal to `graphfs.errors.BY_CODE`."""
 

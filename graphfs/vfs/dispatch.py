@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from graphfs.api import Drive
-from graphfs.errors import NotFound, NotPermitted
+from graphfs.errors import NotFound, NotPermitted, Stale
 from graphfs.model import SUPER_ROOT, Caller, Event, EventKind, Node
 from graphfs.vfs.contents import INTERVAL, MEMORY, Away, Contents
 from graphfs.vfs.interface import Attributes
@@ -135,6 +135,12 @@ class Dispatch:
     def _indirectly(self, caller: Caller) -> AbstractContextManager[None]:
         self._invalidations.own(caller)
         return self._invalidations.indirect()
+
+    def _check_current(self, node: Node) -> None:
+        """Stale when the kernel still takes a name for a file that another mount has replaced or removed: what was
+        done to it would be lost. A file that is open here may have lost its names here."""
+        if self.remote and node.links == 0 and stat.S_ISREG(node.mode) and node.id not in self._files:
+            raise Stale("another mount has replaced the file: its name leads to the new one")
 
     def _known(self, caller: Caller, node: int) -> Node:
         try:

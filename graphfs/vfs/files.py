@@ -52,6 +52,7 @@ class FileCalls(NameCalls):
             if stat.S_ISDIR(found.mode):
                 raise IsAFolder("a folder is listed, not opened")
             raise InvalidArgument("not a regular file")
+        self._check_current(found)
         if flags & os.O_ACCMODE:
             self._invalidations.own(caller)
         handle, keep = self._contents.open(found, flags, caller)

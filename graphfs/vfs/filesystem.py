@@ -78,6 +78,8 @@ class FileSystem(FileCalls):
         if node >= FIRST_VIRTUAL_ID:
             self._xattrs.refuse(name)
             raise NotSupported("a folder that is a query has no attributes of its own")
+        if self.remote:
+            self._check_current(self._drive.node(caller, node))
         if not self._xattrs.means(name):
             self._invalidations.own(caller)
             self._xattrs.set(caller, node, name, value, mode)

@@ -65,6 +65,7 @@ class NameCalls(Dispatch):
             found = self._change(caller, node, change)
         else:
             found = self._drive.node(caller, node)
+        self._check_current(found)
         return self.attributes(found)
 
     def _resize(self, caller: Caller, node: int, size: int, number: int | None) -> None:

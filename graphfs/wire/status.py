@@ -32,6 +32,7 @@ STATUS: dict[str, int] = {
     errors.Corrupt.code: 500,
     errors.Unavailable.code: 503,
     errors.TooNew.code: 500,
+    errors.Stale.code: 410,
 }
 """The HTTP status of every error code; several codes share one, so a client looks at the code."""
 

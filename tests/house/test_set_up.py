@@ -89,7 +89,7 @@ def test_the_suite_s_own_rules_hold(tmp_path: Path, text: str, ci: str, status: 
         (tmp_path / Path(name).name).write_text((ROOT / name).read_text())
     (tmp_path / "test_it.py").write_text(f"import logging\nimport warnings\n\nimport pytest\n{text}")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"]
-    environment = {"CI": ci, "PATH": "/usr/bin"}
+    environment = {"CI": ci, "PATH": "/usr/bin", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert outcome in done.stdout
     assert done.returncode == status

@@ -133,6 +133,36 @@ def test_two_mounts_see_one_another_within_two_seconds(server: Gateway, tmp_path
         assert a.unmount().returncode == b.unmount().returncode == 0
 
 
+@pytest.mark.parametrize("binding", ["pyfuse3", "fusepy"])
+def test_what_the_other_put_in_the_place_of_a_file_is_what_one_opens_next(
+    server: Gateway, tmp_path: Path, binding: str
+) -> None:
+    """Also before one was told: what is read, tagged or changed is never the file that is gone."""
+    option = ("-o", f"binding={binding}")
+    with remote_mount(server, tmp_path / "a", *option) as a, remote_mount(server, tmp_path / "b", *option) as b:
+        here, there = a.drive / "files" / "f", b.drive / "files" / "f"
+        here.write_text("first")
+        eventually(there.exists, 2)
+        for number in range(20):
+            assert there.stat().st_size  # b's kernel knows the name
+            new = here.with_name("new")
+            new.write_text(f"version {number}")
+            new.replace(here)
+            if number % 4 == 0:
+                assert there.read_text() == f"version {number}"
+            elif number % 4 == 1:
+                os.setxattr(there, "user.xdg.tags", f"t{number}".encode())
+                assert os.getxattr(here, "user.xdg.tags") == f"t{number}".encode()
+            elif number % 4 == 2:
+                with there.open("a") as more:
+                    more.write(" and more")
+                assert here.read_text() == f"version {number} and more"
+            else:
+                os.utime(there, (number, number))
+                eventually(lambda number=number: here.stat().st_mtime == number, 2)
+        assert a.unmount().returncode == b.unmount().returncode == 0
+
+
 def test_a_name_has_one_winner(server: Gateway, tmp_path: Path) -> None:
     with remote_mount(server, tmp_path / "a") as a, remote_mount(server, tmp_path / "b") as b:
         roots = [a.drive / "files", b.drive / "files"]
