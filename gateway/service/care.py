@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pyroaring import BitMap64
@@ -16,12 +17,17 @@ _GRACE = 3600 * 10**9
 _PUT_GRACE = 60 * 10**9
 _HELD_ELSEWHERE = 24 * 3600 * 10**9
 _FAILURES = 100
+_COUNTING = 50
+"""Blobs are counted again after so many times as long as counting them took, where it took more than a moment."""
+_MOMENT = 0.1
 
 
 class CarePart(TrashPart):
     """Implements `graphfs.api.Care`."""
 
     _candidates: set[bytes]
+    _counted: tuple[int, float] = (0, 0.0)
+    """Bytes of all blobs, and until when that is told again."""
 
     def queue_state(self, counts: Mapping[str, int]) -> Queue:
         """How the queue goes on (`JobPart`)."""
@@ -30,7 +36,7 @@ class CarePart(TrashPart):
     def status(self, caller: Caller) -> Status:
         totals = self.store.totals()
         counts = self.store.job_counts()
-        blobs = sum(size for _, size, _ in self.blobs.digests())
+        blobs = self._blob_bytes()
         return Status(
             totals["files"],
             totals["folders"],
@@ -46,6 +52,16 @@ class CarePart(TrashPart):
             self.store.schema,
             queue=self.queue_state(counts),
         )
+
+    def _blob_bytes(self) -> int:
+        """Counted blob by blob. Thousands of them, or a store far away, are not walked at every question."""
+        begun = time.monotonic()
+        total, until = self._counted
+        if begun >= until:
+            total = sum(size for _, size, _ in self.blobs.digests())
+            took = time.monotonic() - begun
+            self._counted = total, begun + took * _COUNTING if took > _MOMENT else 0.0
+        return total
 
     def fsck(self, caller: Caller, *, repair: bool = False, verify: bool = False) -> list[Problem]:
         with self._turn:

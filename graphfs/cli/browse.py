@@ -74,8 +74,8 @@ def ls(arguments: Namespace, screen: Screen) -> int:
                 screen.line(f"{between}{screen.name(path)}:")
                 between = "\n"
             _print(screen, rows, long=arguments.long)
-    if screen.as_json:
-        screen.json(told if len(paths) > 1 else told[0] if told else None)
+    if screen.as_json and (told or len(paths) > 1):
+        screen.json(told if len(paths) > 1 else told[0])
     return status
 
 

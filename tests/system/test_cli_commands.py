@@ -60,6 +60,7 @@ def test_ls_shows_tags_beside_files(there: Served) -> None:
     assert [one["path"] for one in told] == ["tags", "files/docs"]
     assert told[0]["entries"][0] == {"name": "apollo", "kind": "tag", "files": 2}
     assert [one["kind"] for one in told[1]["entries"]] == ["file", "file", "folder"]
+    assert there.cli("ls", "files/none", "--json", code=3).text == ""
     said = there.cli("ls", "files/none", "files/docs/sub", code=3)
     assert said.lines == ["files/docs/sub:", "c.txt"]
     assert said.err == "graphfs: files/none: there is no none\n"
