@@ -313,5 +313,5 @@ def test_a_copy_with_its_attributes_has_their_tags_and_those_of_the_place(
         set_tags(place.inbox / name, place.full("kept"))
     run(*command.split(), source, f"{place.a}/")
     wanted = {"a", "b/x", "kept"} if again else {"a", "b/x"}
-    eventually(lambda: place.tags(place.inbox / name) == wanted)
+    eventually(place, lambda: place.tags(place.inbox / name) == wanted)
     assert os.listdir(place.a) == [name]
