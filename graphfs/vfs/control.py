@@ -176,6 +176,9 @@ class ControlRoom:
     def arriving(self, caller: Caller, node: int) -> tuple[str, ...]:
         return ()
 
+    def joined(self, node: int) -> int:
+        return node
+
     def link(self, caller: Caller, node: int, folder: int, name: str) -> Attributes:
         raise _refused()
 

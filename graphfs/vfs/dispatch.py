@@ -151,6 +151,11 @@ class Dispatch:
                 raise
             return removed
 
+    def _joined(self, node: int) -> int:
+        for room in self._rooms:
+            node = room.joined(node)
+        return node
+
     def _room(self, node: int) -> Room:
         for room in self._rooms:
             if room.owns(node):

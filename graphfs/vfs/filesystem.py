@@ -78,6 +78,7 @@ class FileSystem(FileCalls):
         if node >= FIRST_VIRTUAL_ID:
             self._xattrs.refuse(name)
             raise NotSupported("a folder that is a query has no attributes of its own")
+        node = self._joined(node)
         if self.remote:
             self._check_current(self._drive.node(caller, node))
         if not self._xattrs.means(name):
@@ -98,7 +99,7 @@ class FileSystem(FileCalls):
             self._xattrs.refuse(name)
             raise NoAttribute(name)
         with self._indirectly(caller):
-            self._xattrs.remove(caller, node, name)
+            self._xattrs.remove(caller, self._joined(node), name)
 
     # -- the whole
 

@@ -59,6 +59,8 @@ class NameCalls(Dispatch):
                 raise NotPermitted("what is made on the fly cannot be changed")
             return shown  # derived: as asked or not, it stays what it is, and a copy of a folder goes on
         self._invalidations.own(caller)
+        if handle is None:
+            node = self._joined(node)
         if size is not None:
             self._resize(caller, node, size, handle)
         if change != _NOTHING:

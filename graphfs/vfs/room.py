@@ -56,6 +56,11 @@ class Room(Protocol):
         and copies its attributes. Mostly none."""
         ...
 
+    def joined(self, node: int) -> int:
+        """The store file that this one was joined with, since it came here again; mostly itself. A program goes on
+        using the old one for a moment: its attributes come after its bytes."""
+        ...
+
     def link(self, caller: Caller, node: int, folder: int, name: str) -> Attributes:
         """`node` is the store's."""
         ...

@@ -247,6 +247,9 @@ class TagsRoom:
     def arriving(self, caller: Caller, node: int) -> tuple[str, ...]:
         return self._arrivals.stay(caller, node)
 
+    def joined(self, node: int) -> int:
+        return self._arrivals.joined(node)
+
     def link(self, caller: Caller, node: int, folder: int, name: str) -> Attributes:
         path = self._folder(folder)
         found = self._arrivals.node(caller, node)

@@ -169,7 +169,11 @@ class Arrivals:
     def node(self, caller: Caller, node: int) -> Node:
         """A file of the store by its number; when it was joined with one that was there already, that one. The kernel
         goes on using the number for a moment. NotFound."""
-        return self._drive.node(caller, self._united.get(node) or node)
+        return self._drive.node(caller, self.joined(node))
+
+    def joined(self, node: int) -> int:
+        """The same, without a look."""
+        return self._united.get(node) or node
 
     def adopt(self, caller: Caller, place: Place, name: str) -> None:
         """A file that has a name outside `files/` only gets one in the Inbox instead."""
@@ -292,16 +296,19 @@ class Arrivals:
         return other if theirs.extents == layout.extents else None
 
     def _unite(self, caller: Caller, inbox: int, mine: Node, other: Node) -> None:
-        """One file of two: the tags first, so that a crash between the calls loses nothing."""
-        tags = self._applied(caller, mine)
-        self._drive.change_tags(caller, [other.file], tags, [], why="the same file came again")
+        """One file of two: the tags first, so that a crash between the calls loses nothing. What the program sets from
+        now on (its own thread does, while this one is at it) goes to the one that stays."""
+        name = self._drive.path(caller, mine.id).rpartition("/")[2]
+        if self._drive.lookup(caller, inbox, name).id != mine.id:
+            return
         copied = self._copied.pop(mine.id)
         if copied is not None:
-            self._copied.put(other.id, (copied[0], tuple(self._applied(caller, other))))
-        name = self._drive.path(caller, mine.id).rpartition("/")[2]
-        if self._drive.lookup(caller, inbox, name).id == mine.id:
-            self._united.put(mine.id, other.id)
-            self._drive.unlink(caller, inbox, name)
+            stay = {*copied[1], *self._applied(caller, other), *self._applied(caller, mine)}
+            self._copied.put(other.id, (copied[0], tuple(sorted(stay))))
+        self._united.put(mine.id, other.id)
+        tags = self._applied(caller, mine)
+        self._drive.change_tags(caller, [other.file], tags, [], why="the same file came again")
+        self._drive.unlink(caller, inbox, name)
 
     def _applied(self, caller: Caller, node: Node) -> list[str]:
         return [edge.tag for edge in self._drive.edges(caller, node.file) if edge.state is EdgeState.APPLIED]

@@ -110,7 +110,10 @@ def _quote(value: Any, safe: str) -> str:
         value = value.value
     elif isinstance(value, bool):
         value = "true" if value else "false"
-    return quote_from_bytes(os.fsencode(str(value)), safe=safe)
+    try:
+        return quote_from_bytes(os.fsencode(str(value)), safe=safe)
+    except UnicodeEncodeError:
+        raise errors.InvalidArgument(f"{value!r} is neither Unicode nor bytes") from None
 
 
 def arguments(operation: Operation, in_path: Mapping[str, str], query: str, body: bytes) -> dict[str, Any]:
