@@ -82,6 +82,10 @@ class Fetching:
 
     def _bring(self, digest: bytes) -> bytes:
         try:
+            with self._lock:
+                hot = self._hot.get(digest)
+            if hot is not None:
+                return hot  # it came between the look for it and this
             data = self._fetch(digest)
             if hashlib.sha256(data).digest() != digest:
                 raise Corrupt(f"the server's bytes are not those of blob {digest.hex()}")
