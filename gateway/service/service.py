@@ -22,8 +22,9 @@ from gateway.service.turns import Pace, Turns
 from gateway.service.views import ViewPart
 from gateway.store.base import Store
 from gateway.store.engine import open_store
+from gateway.store.tables import UNFINISHED
 from graphfs.config import Config
-from graphfs.errors import DriveError
+from graphfs.errors import Busy, DriveError
 from graphfs.model import Caller, Event
 
 _log = logging.getLogger(__name__)
@@ -149,6 +150,11 @@ def open_service(
     """The drive of a state directory, made when it is empty. `away`: its mounts are on other machines. TooNew, Busy,
     Corrupt, NoSpace."""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if (state / UNFINISHED).exists():
+        raise Busy(
+            f"a move of the drive in {state} is not finished: give the same `graphfs migrate` once more. To give it up "
+            f"where this is the drive that was moved from, remove {state / UNFINISHED}"
+        )
     store = open_store(config.store, config.neo4j, state, clock)
     # The database keeps some room of its own, so that deleting works on a full disk.
     reserve = min(_RESERVE, shutil.disk_usage(state).total // 20)

@@ -14,6 +14,9 @@ from msgspec import Struct
 
 Row = tuple[Any, ...]
 
+UNFINISHED = "migration"
+"""In the state directory while a move to or from it is under way: how far it is."""
+
 
 class Table(Struct, frozen=True):
     """Its name, how many of its columns are the key, and all columns."""

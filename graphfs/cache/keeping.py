@@ -166,8 +166,8 @@ class _Walk:
         drive = self._drive
         if parts[0] == _VIEWS:
             found = drive.view_entry(caller, parts[1:-1], parts[-1]) if len(parts) > 1 else drive.view(caller, ())
-            for end in range(len(parts)):
-                drive.view(caller, tuple(parts[1:end])) if end else None
+            for end in range(1, len(parts)):
+                drive.view(caller, tuple(parts[1:end]))
             self._view(caller, tuple(parts[1:])) if isinstance(found, View) else self._node(caller, found)
             return
         node = drive.node(caller, SUPER_ROOT)

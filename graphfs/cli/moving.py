@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from gateway.moving import Place, graph_place, move, state_place
+from gateway.store.tables import UNFINISHED
 from graphfs.cli.exits import OK
 from graphfs.cli.progress import progress
 from graphfs.cli.screen import Screen, count_text, size_text
@@ -14,8 +15,6 @@ from graphfs.errors import InvalidArgument
 from graphfs.mounting.state import StateLock, prepare_state
 
 SQLITE, NEO4J = "sqlite", "neo4j"
-JOURNAL = "migration"
-"""In the state directory: how far a move is."""
 
 
 def migrate(arguments: Namespace, screen: Screen) -> int:
@@ -45,7 +44,7 @@ def migrate(arguments: Namespace, screen: Screen) -> int:
             done[0] += more
             bar.update(done[0], None, name)
 
-        report = move(places[kinds[0]], places[kinds[1]], state / JOURNAL, told)
+        report = move(places[kinds[0]], places[kinds[1]], state / UNFINISHED, told)
     if screen.as_json:
         screen.json({"rows": report.rows, "blobs": report.blobs, "bytes": report.bytes})
         return OK

@@ -67,12 +67,12 @@ class FileSystem(FileCalls):
         if node >= FIRST_VIRTUAL_ID:
             self._xattrs.refuse(name)
             return self._room(node).getxattr(caller, node, name)
-        return self._xattrs.get(caller, node, name)
+        return self._xattrs.get(caller, self._joined(node), name)
 
     def listxattr(self, caller: Caller, node: int) -> list[str]:
         if node >= FIRST_VIRTUAL_ID:
             return self._room(node).listxattr(caller, node)
-        return self._xattrs.names(caller, node)
+        return self._xattrs.names(caller, self._joined(node))
 
     def setxattr(self, caller: Caller, node: int, name: str, value: bytes, mode: XattrMode) -> None:
         if node >= FIRST_VIRTUAL_ID:
@@ -98,8 +98,11 @@ class FileSystem(FileCalls):
         if node >= FIRST_VIRTUAL_ID:
             self._xattrs.refuse(name)
             raise NoAttribute(name)
+        node = self._joined(node)
+        if self.remote:
+            self._check_current(self._drive.node(caller, node))
         with self._indirectly(caller):
-            self._xattrs.remove(caller, self._joined(node), name)
+            self._xattrs.remove(caller, node, name)
 
     # -- the whole
 

@@ -249,7 +249,8 @@ class Arrivals:
             for name in newcomer.rivals:
                 other = self._same(caller, inbox, name, layout)
                 if other is not None:
-                    self._unite(caller, inbox, mine, other)
+                    if not self._unite(caller, inbox, mine, other):
+                        return None
                     self._called.put((newcomer.path, newcomer.name), other.id)
                     return newcomer
         except NotFound:
@@ -295,20 +296,26 @@ class Arrivals:
             return None
         return other if theirs.extents == layout.extents else None
 
-    def _unite(self, caller: Caller, inbox: int, mine: Node, other: Node) -> None:
+    def _unite(self, caller: Caller, inbox: int, mine: Node, other: Node) -> bool:
         """One file of two: the tags first, so that a crash between the calls loses nothing. What the program sets from
-        now on (its own thread does, while this one is at it) goes to the one that stays."""
+        now on (its own thread does, while this one is at it) goes to the one that stays. False: the new one has
+        another name by now, and stays too."""
         name = self._drive.path(caller, mine.id).rpartition("/")[2]
         if self._drive.lookup(caller, inbox, name).id != mine.id:
-            return
+            return False
         copied = self._copied.pop(mine.id)
         if copied is not None:
             stay = {*copied[1], *self._applied(caller, other), *self._applied(caller, mine)}
             self._copied.put(other.id, (copied[0], tuple(sorted(stay))))
         self._united.put(mine.id, other.id)
-        tags = self._applied(caller, mine)
-        self._drive.change_tags(caller, [other.file], tags, [], why="the same file came again")
-        self._drive.unlink(caller, inbox, name)
+        try:
+            tags = self._applied(caller, mine)
+            self._drive.change_tags(caller, [other.file], tags, [], why="the same file came again")
+            self._drive.unlink(caller, inbox, name)
+        except DriveError:
+            self._united.pop(mine.id)  # both are there: what is set of the new one is the new one's
+            raise
+        return True
 
     def _applied(self, caller: Caller, node: Node) -> list[str]:
         return [edge.tag for edge in self._drive.edges(caller, node.file) if edge.state is EdgeState.APPLIED]

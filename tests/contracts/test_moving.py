@@ -11,10 +11,10 @@ import pytest
 
 from gateway.moving import graph_place, move, state_place
 from gateway.service import open_service
-from gateway.store.tables import TABLES, Row, Table
+from gateway.store.tables import TABLES, UNFINISHED, Row, Table
 from graphfs.api import Drive
 from graphfs.config import Blobs, Config, Store
-from graphfs.errors import AlreadyExists, Unavailable
+from graphfs.errors import AlreadyExists, Busy, Unavailable
 from graphfs.model import FILES_ROOT, SUPER_ROOT
 from tests.contracts.conftest import CONFIG
 from tests.contracts.ground import ODD_NAMES, OWNER, Ground
@@ -58,6 +58,16 @@ def told(drive: Drive) -> object:
 
     tags = sorted((tag.path, tag.id, tag.files, tag.aliases) for tag in drive.tags(OWNER))
     return below(SUPER_ROOT), tags, drive.trash(OWNER), drive.journal(OWNER, 0), drive.status(OWNER).jobs
+
+
+def test_a_drive_is_not_opened_in_the_middle_of_a_move(tmp_path: Path) -> None:
+    drive = open_service(tmp_path, CONFIG)
+    drive.close()
+    (tmp_path / UNFINISHED).touch()
+    with pytest.raises(Busy, match="graphfs migrate"):
+        open_service(tmp_path, CONFIG)
+    (tmp_path / UNFINISHED).unlink()
+    open_service(tmp_path, CONFIG).close()
 
 
 FORGOTTEN = {"meta", "done", "answer", "memo", "sqlite_sequence"}
