@@ -79,7 +79,10 @@ class Mounted:
         subprocess.run([*GRAPHFS, "unmount", str(self.root)], env=self.environment, check=True)
 
     def copy(self, folder: str, to: str) -> None:
+        """Tagging begins when all is there: what was seen before counts for the next, and each run is to be alike."""
+        self.show.run("graphfs", "pause", self.name)
         self.show.run("cp", "-r", folder, f"{self.name}/files/{to}")
+        self.show.run("graphfs", "resume", self.name)
         self.show.run("graphfs", "wait", "--tagged", "--timeout", SECONDS, self.name)
 
     def tags(self, path: str) -> dict[str, float]:
@@ -173,7 +176,7 @@ def main() -> int:
     configured = {name: value for name, value in os.environ.items() if name.startswith("GRAPHFS_TAGGER__LLM__")}
     with tempfile.TemporaryDirectory(prefix="graphfs-demo-") as folder:
         base = Path(folder)
-        environment = {**kept, "PYTHONPATH": str(ROOT)}
+        environment = {**kept, "PYTHONPATH": str(ROOT), "GRAPHFS_JOBS__SETTLE_SECONDS": "0"}
         show = Show(base, environment)
         demo_files.write_first(base / "mixed")
         demo_files.write_next(base / "next")

@@ -12,7 +12,10 @@ from graphfs.model import Caller, Edge, Tag
 from graphfs.names import fold
 
 _FRESH = 2.0
-"""Seconds for which nothing is asked again, whatever changes: a busy tagger changes tags all the time itself."""
+"""Seconds for which nothing is asked again when taggers change tags: they do it all the time."""
+_SOON = 0.05
+"""The same when a person did: the next file is tagged with what was just said, yet thousands of changes at once do not
+make the tagger ask for each."""
 _STALE = 60.0
 _FILES = 4_000
 
@@ -55,7 +58,7 @@ class Proposals:
 
 
 class Knowledge:
-    """Asks the drive at most every two seconds, and only when something changed."""
+    """Asks the drive only when something changed: soon after a person's change, seldom after the taggers' own."""
 
     def __init__(
         self,
@@ -70,19 +73,18 @@ class Knowledge:
         self._tags: tuple[Tag, ...] = ()
         self._edges: dict[int, Sequence[Edge]] = {}
         self._at = float("-inf")
-        self._changed = True
+        self._stale_after = 0.0
 
-    def changed(self) -> None:
+    def changed(self, *, by_person: bool) -> None:
         """Tags changed somewhere. Quick: called on the thread that hears of it."""
-        self._changed = True
+        self._stale_after = min(self._stale_after, _SOON if by_person else _FRESH)
 
     def tags(self) -> tuple[Tag, ...]:
         """All tags but those that are only proposed. The very same tuple while nothing changed. Raises what the drive
         raises."""
         with self._lock:
-            age = self._clock() - self._at
-            if (self._changed and age >= _FRESH) or age >= _STALE:
-                self._changed = False
+            if self._clock() - self._at >= self._stale_after:
+                self._stale_after = _STALE
                 every = self._drive.tags(self._caller)
                 found = [tag for tag in every if not self.proposals.is_only_proposed(tag)]
                 paths = [(tag.path, tag.aliases) for tag in found]

@@ -46,7 +46,8 @@ class Worker:
     def hear(self, event: Event) -> None:
         """Takes an event of the drive. Quick."""
         if event.kind in (EventKind.TAGS, EventKind.RESET):
-            self._knowledge.changed()
+            # what a tagger hands in is changed by nobody's process
+            self._knowledge.changed(by_person=event.origin != 0 or event.kind is EventKind.RESET)
         if event.kind in (EventKind.JOBS, EventKind.RESET):
             with self._wake:
                 self._signs += 1

@@ -20,6 +20,7 @@ _FAILURES = 100
 _COUNTING = 50
 """Blobs are counted again after so many times as long as counting them took, where it took more than a moment."""
 _MOMENT = 0.1
+_LOOKS = 5
 
 
 class CarePart(TrashPart):
@@ -106,21 +107,32 @@ class CarePart(TrashPart):
                     yield Problem("damaged blob", digest.hex(), False)
 
     def _check_index(self, repair: bool) -> Iterator[Problem]:
-        """The sets in memory against the rows they are made from."""
-        live = BitMap64(self.store.live_files())
-        wrong = live ^ self.index.live
+        """The sets in memory against the rows they are made from. Where others change the rows too, only what differs
+        again and again is wrong: the rest is what they did in between."""
+        self.store.caught_up()
+        files, tags = self._unlike()
+        for _ in range(_LOOKS if self.store.shared else 0):
+            if not (files or tags):
+                return
+            self.store.caught_up()
+            files_now, tags_now = self._unlike()
+            files, tags = files & files_now, tags & tags_now
+        if files or tags:
+            if repair:
+                self.index.load()
+            yield Problem(
+                "index differs from the records", f"files {sorted(files)[:10]}, tags {sorted(tags)[:10]}", repair
+            )
+
+    def _unlike(self) -> tuple[set[int], set[int]]:
+        """The files and tags whose sets in memory are not as their rows."""
         rows: dict[int, set[int]] = {}
         for file, tag in self.store.pairs(EdgeState.APPLIED):
             rows.setdefault(tag, set()).add(file)
         tags = {
             tag for tag in rows.keys() | self.index.rows.keys() if BitMap64(rows.get(tag, ())) != self.index.direct(tag)
         }
-        if wrong or tags:
-            if repair:
-                self.index.load()
-            yield Problem(
-                "index differs from the records", f"files {list(wrong)[:10]}, tags {sorted(tags)[:10]}", repair
-            )
+        return set(BitMap64(self.store.live_files()) ^ self.index.live), tags
 
     def gc(self, caller: Caller) -> int:
         self.purge(caller, self.clock() - int(self.settings.retention * 1e9))

@@ -168,13 +168,30 @@ def test_knowledge_asks_seldom_and_proposals_are_no_tags(tmp_path: Path) -> None
     knowledge = Knowledge(drive, ME, Proposals(tmp_path / "p"), lambda: now[0])
     first = knowledge.tags()
     assert [tag.path for tag in first] == ["a", "mine"]
-    knowledge.changed()
+    knowledge.changed(by_person=False)
     assert knowledge.tags() is first
     assert drive.asked == 1
     now[0] = 3.0
     assert knowledge.tags() is first
     assert drive.asked == 2
     drive.all[1] = Tag(2, 0, "maybe", 1, 0)
-    knowledge.changed()
+    knowledge.changed(by_person=False)
     now[0] = 6.0
     assert [tag.path for tag in knowledge.tags()] == ["a", "maybe", "mine"]
+
+
+def test_what_a_person_changes_is_known_at_once(tmp_path: Path) -> None:
+    now = [10.0]
+    drive = Tags()
+    knowledge = Knowledge(drive, ME, clock=lambda: now[0])
+    knowledge.tags()
+    for _ in range(3):
+        knowledge.changed(by_person=True)
+        knowledge.changed(by_person=False)
+        now[0] += 0.1
+        knowledge.tags()
+    assert drive.asked == 4
+    for _ in range(1_000):
+        knowledge.changed(by_person=True)
+        knowledge.tags()
+    assert drive.asked == 4
