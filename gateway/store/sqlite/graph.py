@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway.store.base import AliasRow, BatchRow, ChangeRow, EdgeRow, TagRow, TrashRow
+from gateway.store.sqlite.records import OF_FILE
 
 _EDGE = "file, tag, state, source, model, prompt, confidence, evidence, at, actor"
 _BATCH = "id, at, last, uid, pid, actor, why, changes, undone"
@@ -136,7 +137,7 @@ class GraphWriter(GraphReader):
     def count_tags(self, file: int, now: int) -> int:
         rows = self.db.execute(
             "UPDATE node SET tags = (SELECT count(*) FROM edge WHERE file = ?1 AND state = 'applied'), ctime = ?2"
-            " WHERE id = ifnull((SELECT id FROM node WHERE file = ?1 AND file <> id), ?1) AND file = ?1 RETURNING id",
+            f" WHERE id = {OF_FILE.format('?1')} AND file = ?1 RETURNING id",
             (file, now),
         ).fetchall()
         return int(rows[0][0]) if rows else 0

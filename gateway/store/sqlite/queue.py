@@ -7,10 +7,11 @@ from typing import Any
 from msgspec.structs import astuple
 
 from gateway.store.base import DueJob, TokenRow
+from gateway.store.sqlite.records import OF_FILE
 from graphfs.model import JobRecord, JobState
 
 # The node that is the file of a job: mostly the one with the same id.
-_NODE_OF = "ifnull((SELECT id FROM node WHERE file = j.file AND file <> id), j.file)"
+_NODE_OF = OF_FILE.format("j.file")
 
 
 class QueueReader:
@@ -69,7 +70,7 @@ class QueueWriter(QueueReader):
     def queue(self, file: int, not_before: int) -> None:
         self.db.execute(
             "INSERT INTO job VALUES(?1, 'queued', 0, ?2, '', 0, '', '',"
-            " ifnull((SELECT uid FROM node WHERE file = ?1), 0))"
+            f" ifnull((SELECT uid FROM node WHERE id = {OF_FILE.format('?1')} AND file = ?1), 0))"
             " ON CONFLICT(file) DO UPDATE SET state = 'queued', attempts = 0, not_before = excluded.not_before,"
             " lease = '', lease_until = 0, worker = '', error = '', owner = excluded.owner",
             (file, not_before),

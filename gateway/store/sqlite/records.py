@@ -32,7 +32,7 @@ _OLDEST = (
 )
 _OLDEST_COOKIE, _OLDEST_NAME = _OLDEST.format("id"), _OLDEST.format("name")
 # The node that is the file with a stable id: mostly the one with that id.
-_OF_FILE = "ifnull((SELECT id FROM node WHERE file = {0} AND file <> id), {0})"
+OF_FILE = "ifnull((SELECT id FROM node WHERE file = {0} AND file <> id), {0})"
 
 
 class RecordReader:
@@ -81,7 +81,7 @@ class RecordReader:
 
     def by_file(self, file: int) -> Node | None:
         rows = self.query(
-            f"SELECT {_NODE} FROM node n WHERE n.id = {_OF_FILE.format('?1')} AND n.file = ?1",
+            f"SELECT {_NODE} FROM node n WHERE n.id = {OF_FILE.format('?1')} AND n.file = ?1",
             (file,),
         )
         return Node(*rows[0]) if rows else None
