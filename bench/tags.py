@@ -61,6 +61,7 @@ class Size:
     listings: dict[str, Listing]
     find_seconds: float
     find_entries: int
+    xattr_given: float
     xattr_changes: float
     cp_changes: float
     memory_mb: float
@@ -158,11 +159,18 @@ def _find(tags: Path, seconds: float) -> tuple[float, int]:
     return time.monotonic() - begin, entries
 
 
-def _xattr_changes(files: list[Path]) -> float:
+def _xattr_changes(files: list[Path]) -> tuple[float, float]:
+    """Tags given a second, one a call; and changes a second where one call takes all tags and gives one."""
+    worn = [os.getxattr(path, "user.xdg.tags") for path in files]
+    begin = time.monotonic()
+    for number, (path, tags) in enumerate(zip(files, worn, strict=True)):
+        os.setxattr(path, "user.xdg.tags", tags + f",more-{number % 20}".encode())
+    given = len(files) / (time.monotonic() - begin)
+    changes = sum(tags.count(b",") + 3 for tags in worn)
     begin = time.monotonic()
     for number, path in enumerate(files):
         os.setxattr(path, "user.xdg.tags", f"fresh-{number % 20}".encode())
-    return len(files) / (time.monotonic() - begin)
+    return given, changes / (time.monotonic() - begin)
 
 
 def _cp_changes(mounted: Mounted, place: Path) -> float:
@@ -197,11 +205,11 @@ def measure(files: int, options: argparse.Namespace) -> Size:
             find_seconds, find_entries = _find(tags, options.find_seconds)
             memory = _memory(mounted.pid)
             some = sorted((mounted.folder / "d0000").iterdir())[:CHANGES]
-            xattr_changes = _xattr_changes(some)
+            xattr_given, xattr_changes = _xattr_changes(some)
             cp_changes = _cp_changes(mounted, place)
             return Size(
                 files, built, mounted.started, root_ms, listings,
-                find_seconds, find_entries, xattr_changes, cp_changes, memory,
+                find_seconds, find_entries, xattr_given, xattr_changes, cp_changes, memory,
             )  # fmt: skip
 
 
@@ -228,7 +236,8 @@ def table(size: Size) -> str:
         "",
         f"- `ls tags/`: {size.root_ms:.1f} ms{_met(size.root_ms <= BASE_MS)} (at most {BASE_MS:.0f})",
         f"- `find tags`: {walked}, {size.find_entries:,} entries",
-        f"- tag changes by xattr: {size.xattr_changes:,.0f}/s{_met(size.xattr_changes >= 2000)} (at least 2,000)",
+        f"- tag changes by xattr: {size.xattr_given:,.0f}/s{_met(size.xattr_given >= 2000)} where a call gives one "
+        f"tag, {size.xattr_changes:,.0f}/s where it takes all and gives one (at least 2,000)",
         f"- tag changes by cp: {size.cp_changes:,.0f}/s{_met(size.cp_changes >= 2000)} (at least 2,000)",
         f"- memory: {size.memory_mb:.0f} MB{_met(size.memory_mb <= 200)} (at most 200)",
         f"- start: {size.start:.2f} s{_met(size.start <= 3)} (at most 3); built in {size.built:.1f} s",

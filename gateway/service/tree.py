@@ -54,8 +54,8 @@ class TreePart(Core):
     def lookup(self, caller: Caller, folder: int, name: str) -> Node:
         found = self.store.lookup(folder, name)
         if found is None:
-            place = self.store.node(folder)
-            if place is not None and not stat.S_ISDIR(place.mode):
+            place = self.store.place(folder)  # a node never becomes one of another kind
+            if place is not None and not stat.S_ISDIR(place[0].mode):
                 raise NotAFolder("not a folder")
             raise NotFound(name)
         return found

@@ -17,9 +17,9 @@ from gateway.service.service import Service
 from graphfs.client import connect
 from graphfs.config import Config, Store
 from graphfs.errors import AlreadyExists, Conflict, NotFound, Unavailable
-from graphfs.model import FILES_ROOT, Event, EventKind, Patch, Scope
+from graphfs.model import FILES_ROOT, AttributeChange, Event, EventKind, Patch, Scope
 from tests.contracts.conftest import CONFIG
-from tests.contracts.ground import OWNER, eventually
+from tests.contracts.ground import OWNER, eventually, patch
 from tests.neo4j import Graph
 
 
@@ -42,6 +42,19 @@ def two(shared: Config, tmp_path: Path) -> Iterator[tuple[Service, Service]]:
     try:
         other.store.caught_up()
         one.store.caught_up()
+        assert one.fsck(OWNER, verify=True) == other.fsck(OWNER, verify=True) == []
+    finally:
+        one.close()
+        other.close()
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch, shared: Config, tmp_path: Path) -> Iterator[tuple[Service, Service]]:
+    """Two main servers that read the log only when they commit or have to."""
+    monkeypatch.setattr("gateway.store.neo4j.store._FOLLOW", 3600.0)
+    one, other = (open_service(tmp_path / name, shared, away=True) for name in ("one", "other"))
+    yield one, other
+    try:
         assert one.fsck(OWNER, verify=True) == other.fsck(OWNER, verify=True) == []
     finally:
         one.close()
@@ -186,6 +199,67 @@ def test_an_open_file_without_a_name_lives_whichever_server_is_asked(two: tuple[
     assert [problem.kind for problem in one.fsck(OWNER, repair=True)] == ["node without name"]
     with pytest.raises(NotFound):
         other.node(OWNER, node.id)
+
+
+def saved(service: Service, node: int, base: int, data: bytes) -> int:
+    """The version that a commit of the whole content makes."""
+    return service.commit(OWNER, node, base, len(data), [patch(0, data)]).version
+
+
+def test_a_version_that_the_other_made_is_no_conflict(slow: tuple[Service, Service]) -> None:
+    """What a main server knows of a file by itself may be of yesterday: it asks before it refuses."""
+    one, other = slow
+    node = one.create(OWNER, FILES_ROOT, "f", 0o100644).id
+    assert saved(one, node, 0, b"one") == 1
+    assert saved(other, node, 1, b"two") == 2
+    assert saved(one, node, 2, b"three") == 3
+    with pytest.raises(Conflict):
+        saved(other, node, 2, b"lost")
+    assert other.node(OWNER, node).size == 5
+
+
+def test_a_folder_that_the_other_changed_is_as_it_is_now(slow: tuple[Service, Service]) -> None:
+    one, other = slow
+    folder = one.create(OWNER, FILES_ROOT, "d", 0o40755).id
+    one.create(OWNER, folder, "a", 0o40755)
+    other.set_attributes(OWNER, folder, AttributeChange(mode=0o42775, gid=4321))
+    assert one.create(OWNER, folder, "b", 0o100644).gid == 4321
+    other.create(OWNER, folder, "c", 0o40755)
+    one.create(OWNER, folder, "e", 0o40755)
+    assert one.node(OWNER, folder).links == other.node(OWNER, folder).links == 5
+    one.set_attributes(OWNER, folder, AttributeChange(mode=0o40700))
+    assert other.node(OWNER, folder).links == 5
+    other.rename(OWNER, FILES_ROOT, "d", FILES_ROOT, "g")
+    for name in ("a", "c", "e"):
+        other.rmdir(OWNER, folder, name)
+    other.unlink(OWNER, folder, "b")
+    other.rmdir(OWNER, FILES_ROOT, "g")
+    with pytest.raises(NotFound):
+        one.create(OWNER, folder, "late", 0o100644)
+
+
+def test_many_changes_of_both_leave_every_count_right(slow: tuple[Service, Service]) -> None:
+    """Changes that add up (times, counts of names) in commits of their own and of others."""
+    folder = slow[0].create(OWNER, FILES_ROOT, "d", 0o40755).id
+
+    def work(number: int) -> None:
+        service = slow[number % 2]
+        for turn in range(8):
+            made = service.create(OWNER, folder, f"{number}-{turn}", 0o40755 if turn % 2 else 0o100644)
+            service.set_attributes(OWNER, folder, AttributeChange(mode=0o40700 + number))
+            if turn % 4 == 0:
+                saved(service, made.id, 0, b"text")
+                service.link(OWNER, made.id, FILES_ROOT, f"{number}-{turn}")
+                service.set_attributes(OWNER, made.id, AttributeChange(mode=0o600))
+            elif turn % 4 == 1:
+                service.rmdir(OWNER, folder, f"{number}-{turn}")
+
+    assert at_once(*(lambda number=number: work(number) for number in range(4))) == [None] * 4
+    assert [service.node(OWNER, folder).links for service in slow] == [2 + 4 * 2] * 2
+    for number, service in enumerate(slow):  # what each remembers of the folder is written back by this
+        service.create(OWNER, folder, f"last-{number}", 0o40755)
+        service.set_attributes(OWNER, folder, AttributeChange(mode=0o40755))
+    assert [service.node(OWNER, folder).links for service in slow] == [2 + 4 * 2 + 2] * 2
 
 
 def test_what_one_made_goes_to_the_trash_by_the_other(two: tuple[Service, Service]) -> None:

@@ -5,7 +5,7 @@ Everything that can be read or written has a key. `reads` are the keys it relies
 `shared` those that several may change at once because the changes add up (a folder's times, the number of its names).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from gateway.store.base import EdgeRow, Name, Notes
@@ -30,6 +30,8 @@ class Pending:
         self.reads: set[int] = set()
         self.writes: set[int] = set()
         self.shared: set[int] = set()
+        self.believed: set[int] = set()
+        """Nodes that were taken as this process knew them, without asking."""
         self.out = Writes()
         self.notes = Notes()
         self.ended = False
@@ -57,6 +59,9 @@ class Pending:
     @property
     def wrote(self) -> bool:
         return bool(self.writes or self.shared or self.notes.steps or self.notes.events)
+
+    def places(self) -> Iterable[tuple[int, tuple[Node, bool] | None]]:
+        raise NotImplementedError
 
     def by_file(self, file: int) -> Node | None:
         raise NotImplementedError

@@ -26,14 +26,24 @@ class PendingTree(Pending):
     def place(self, folder: int) -> tuple[Node, bool] | None:
         self.reads.add(key(Key.NODE, folder))
         if folder not in self._nodes:
-            self._nodes[folder] = self._read.place(folder)
-            found = self._nodes[folder]
+            found = self._read.known(folder)
+            if found is not None:
+                self.believed.add(folder)
+            else:
+                found = self._read.place(folder)
+            self._nodes[folder] = found
+            if found is not None and found[0].file:
+                self._files.setdefault(found[0].file, folder)
             if found is not None and folder in self.out.patched:
                 links = found[0].links + self.out.links.get(folder, 0)
                 patch = {name: value for name, value in self.out.patched[folder].items() if name in _ATTRIBUTES}
                 node = msgspec.structs.replace(found[0], **{"links": links, **patch})
                 self._nodes[folder] = (node, self.out.patched[folder].get("live", found[1]))
         return self._nodes[folder]
+
+    def places(self) -> Iterable[tuple[int, tuple[Node, bool] | None]]:
+        """Every node that was looked at, as this change leaves it."""
+        return self._nodes.items()
 
     def node(self, node: int) -> Node | None:
         found = self.place(node)

@@ -68,6 +68,10 @@ class Neo4jReader:
         rows = self.query(f"MATCH (n:Node {{id: $id}}) RETURN {NODE}", id=node)
         return node_of(rows[0]) if rows else None
 
+    def known(self, node: int) -> tuple[Node, bool] | None:
+        """What `place` says, where it is known without asking."""
+        return None
+
     def place(self, folder: int) -> tuple[Node, bool] | None:
         rows = self.query(f"MATCH (n:Node {{id: $id}}) RETURN {NODE}, n.live", id=folder)
         return (node_of(rows[0]), bool(rows[0][-1])) if rows else None

@@ -8,7 +8,7 @@ every commit and several times a second, brings the sets in memory up to date, a
 import threading
 import time
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -19,6 +19,7 @@ from neo4j.exceptions import DriverError, Neo4jError, TransientError
 from gateway.store.base import Listener, Notes, Overtaken, SavedStep
 from gateway.store.neo4j.check import check
 from gateway.store.neo4j.connection import PATIENCE, Connection, translate, uncertain
+from gateway.store.neo4j.known import Known, Place, keys_of
 from gateway.store.neo4j.pending import Pending
 from gateway.store.neo4j.reader import Neo4jReader
 from gateway.store.neo4j.schema import SCHEMA, migrate
@@ -94,11 +95,45 @@ class Neo4jStore(Neo4jReader):
         self._applying = threading.RLock()
         self._open: list[Pending] = []
         self._recent: deque[Entry] = deque(maxlen=_REMEMBERED)
+        self._known = Known()
         self._listener: Listener | None = None
         self._closed = threading.Event()
         self._pruned = time.monotonic()
         self._careful = threading.local()
         self._follower = threading.Thread(target=self._follow, name="log", daemon=True)
+
+    # -- what need not be asked
+
+    def known(self, node: int) -> Place | None:
+        return self._known.get(node)
+
+    def place(self, folder: int) -> Place | None:
+        if (known := self._known.get(folder)) is not None:
+            return known
+        began = self._applied
+        found = super().place(folder)
+        # Without waiting: to remember it is no more than a help.
+        if found is not None and self._applying.acquire(blocking=False):
+            try:
+                if self._applied == began:
+                    self._known.put(folder, found)
+            finally:
+                self._applying.release()
+        return found
+
+    def _remember(self, batch: Sequence[Pending], seq: int) -> None:
+        """What a commit made of the nodes that it alone changed. Under the lock of the log, after its own entry."""
+        times = Counter(one for change in batch for one in change.writes | change.shared)
+        for change in batch:
+            later = [entry.keys for entry in self._recent if change.base < entry.seq != seq]
+            if not all(later):
+                continue
+            foreign = set[int]().union(*later)
+            for node, place in change.places():
+                keys = keys_of(node)
+                own = keys & (change.writes | change.shared)
+                if place is not None and own and all(times[one] == 1 for one in own) and foreign.isdisjoint(keys):
+                    self._known.put(node, place)
 
     # -- changes
 
@@ -120,7 +155,15 @@ class Neo4jStore(Neo4jReader):
         with self._turn:
             careful = getattr(self._careful, "on", False)
             change = Neo4jTransaction(self, self._applied, self.next_id, self._wait, careful=careful)
-            yield change
+            try:
+                yield change
+            except DriveError as error:
+                if not change.believed:
+                    raise
+                # Another main server may have changed what was believed: it is read before anybody is refused.
+                with self._applying:
+                    self._known.drop(change.believed)
+                raise Overtaken from error
             self._hand_in(change)
 
     def _hand_in(self, change: Pending) -> None:
@@ -218,7 +261,10 @@ class Neo4jStore(Neo4jReader):
             self._start_over()
             return False
         own = [Entry(seq + values["count"], values["count"], set(values["keys"]), notes)] if fine else []
-        self._apply([_entry(row) for row in missed] + own)
+        with self._applying:
+            self._apply([_entry(row) for row in missed] + own)
+            if own and self._applied == own[0].seq and own[0].keys:
+                self._remember(batch, own[0].seq)
         if fine:
             for one in batch:
                 one.ended, one.error = True, None
@@ -285,6 +331,7 @@ class Neo4jStore(Neo4jReader):
                 first = entry.seq - entry.count + 1
                 if first != self._applied + 1:
                     continue
+                self._known.forget(entry.keys)
                 if self._listener is not None:
                     self._listener(first if entry.notes is not None else entry.seq, entry.notes)
                 self._recent.append(entry)
@@ -294,6 +341,7 @@ class Neo4jStore(Neo4jReader):
         """The log no longer reaches back to what this process knows."""
         with self._applying:
             self._recent.clear()
+            self._known.forget(())
             self._applied = int(self.connection.read(_SEQ)[0][0])
             if self._listener is not None:
                 self._listener(self._applied, None)

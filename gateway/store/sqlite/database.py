@@ -6,6 +6,7 @@ The driver's exceptions are translated here and nowhere else. Knows no tables.
 import contextlib
 import os
 import sqlite3
+import sys
 import threading
 import time
 from collections import deque
@@ -16,9 +17,12 @@ from typing import Any
 
 from graphfs.errors import Busy, Corrupt, DriveError, InvalidArgument, NoSpace, ReadOnly, Unavailable
 
-_CHECKPOINT_AT = 32 << 20
-"""Bytes of the log. A page that many changes touch is copied once a checkpoint: a seldom one copies less."""
-_CHECKPOINT_HARD = 256 << 20
+_CHECKPOINT_AT = 8_192
+"""Pages of the log that are not in the database yet. A page that many changes touch is copied once a checkpoint: a
+seldom one copies less."""
+_RESTART_AT = 32_768
+"""Pages of the log from which a checkpoint makes the next change begin it anew. Before that it begins anew when a
+change finds all of it copied; cutting the file each time would make writers wait for the disk."""
 _MIN_FREE = 1 << 20
 _DRAFT = 0.02
 """Seconds that a draft waits for what follows it."""
@@ -56,7 +60,7 @@ class Database:
         self._lock = threading.RLock()
         self._readers: deque[sqlite3.Connection] = deque()
         self.writer = self._connect()
-        self._wal = -1
+        self._wal = self._shared = -1
         self._look_again = 0.0
         self._wake = threading.Event()
         self._closed = threading.Event()
@@ -72,6 +76,7 @@ class Database:
         finally:
             os.close(folder)
         self._wal = os.open(f"{self.path}-wal", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._shared = os.open(f"{self.path}-shm", os.O_RDONLY | os.O_CLOEXEC)
         self._checkpointer = threading.Thread(target=self._checkpoints, name="checkpoints", daemon=True)
         self._checkpointer.start()
         self._settler = threading.Thread(target=self._settles, name="drafts", daemon=True)
@@ -153,8 +158,10 @@ class Database:
                 if isinstance(error, UnicodeEncodeError):
                     raise InvalidArgument("a text holds bytes that are not UTF-8") from error
                 raise
-        if not self._wake.is_set() and self._log_size() > _CHECKPOINT_AT:
-            self._wake.set()
+        if not self._wake.is_set():
+            pages, copied = self._log_pages()
+            if pages - copied > _CHECKPOINT_AT:
+                self._wake.set()
 
     def _take_back(self, joined: bool) -> None:
         """After a failure the last change is undone; a draft before it is committed, or lost with a full disk."""
@@ -204,6 +211,14 @@ class Database:
     def _log_size(self) -> int:
         return os.fstat(self._wal).st_size if self._wal >= 0 else 0
 
+    def _log_pages(self) -> tuple[int, int]:
+        """Pages in the log, and how many of these are in the database too: `mxFrame` and `nBackfill` of the
+        write-ahead log's index (https://www.sqlite.org/walformat.html, section 2.1)."""
+        if self._shared < 0:
+            return 0, 0
+        found = os.pread(self._shared, 100, 0)
+        return int.from_bytes(found[16:20], sys.byteorder), int.from_bytes(found[96:100], sys.byteorder)
+
     def flush(self) -> None:
         """Returns when every transaction that was committed before survives a power cut.
 
@@ -225,13 +240,10 @@ class Database:
             if self._closed.is_set():
                 break
             try:
-                mode = "RESTART" if self._log_size() > _CHECKPOINT_HARD else "PASSIVE"
-                db.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
-                copied = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()[0]
-                if copied[1] == copied[2]:
-                    # All of it is in the database: the next writer starts the log anew. Cutting it keeps it from
-                    # being asked again.
-                    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                if self._log_pages()[0] > _RESTART_AT:
+                    # Most of it is copied by now, so writers wait for a moment only.
+                    db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
             except sqlite3.Error:
                 # A full disk or a busy moment: the log stays, the next commit asks again.
                 self._wake.clear()
@@ -254,3 +266,7 @@ class Database:
                 os.close(self._wal)
                 self._wal = -1
             self.writer.close()
+            if self._shared >= 0:
+                # Not before: closing any descriptor of this file ends the locks that SQLite holds on it.
+                os.close(self._shared)
+                self._shared = -1

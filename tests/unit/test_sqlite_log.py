@@ -1,0 +1,58 @@
+"""The write-ahead log is copied into the database behind the writers' backs, and does not grow for ever."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.store.sqlite import database
+from gateway.store.sqlite.database import Database
+
+PAGE = 4096 + 24
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    monkeypatch.setattr(database, "_CHECKPOINT_AT", 50)
+    monkeypatch.setattr(database, "_RESTART_AT", 400)
+    opened = Database(tmp_path / "drive.db")
+    opened.writer.execute("CREATE TABLE page(number INTEGER PRIMARY KEY, data BLOB)")
+    opened.start()
+    yield opened
+    opened.close()
+
+
+def write(opened: Database, number: int) -> None:
+    with opened.transaction() as db:
+        db.execute("INSERT OR REPLACE INTO page VALUES(?, zeroblob(3000))", (number,))
+
+
+def test_the_log_is_copied_and_begins_anew_while_somebody_writes(opened: Database) -> None:
+    log = Path(f"{opened.path}-wal")
+    most, copied = 0, False
+    for number in range(6_000):
+        write(opened, number % 500)
+        most = max(most, log.stat().st_size)
+        copied = copied or opened._log_pages()[1] > 0
+    assert copied
+    assert most < 6_000 * PAGE / 2, "it never began anew"
+    write(opened, 1)
+    deadline = time.monotonic() + 10
+    while (pages := opened._log_pages())[0] - pages[1] > 50:
+        assert time.monotonic() < deadline, pages
+        time.sleep(0.01)
+
+
+def test_all_is_in_the_database_when_it_is_closed(tmp_path: Path) -> None:
+    opened = Database(tmp_path / "drive.db")
+    opened.writer.execute("CREATE TABLE page(number INTEGER PRIMARY KEY, data BLOB)")
+    opened.start()
+    for number in range(100):
+        write(opened, number)
+    opened.close()
+    assert not Path(f"{opened.path}-wal").exists()
+    with sqlite3.connect(opened.path) as database:
+        assert database.execute("SELECT count(*) FROM page").fetchone() == (100,)
+    database.close()
