@@ -1,7 +1,6 @@
 """The write-ahead log is copied into the database behind the writers' backs, and does not grow for ever."""
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from gateway.store.sqlite import database
 from gateway.store.sqlite.database import Database
+from tests.contracts.ground import eventually
 
 PAGE = 4096 + 24
 
@@ -39,10 +39,12 @@ def test_the_log_is_copied_and_begins_anew_while_somebody_writes(opened: Databas
     assert copied
     assert most < 6_000 * PAGE / 2, "it never began anew"
     write(opened, 1)
-    deadline = time.monotonic() + 10
-    while (pages := opened._log_pages())[0] - pages[1] > 50:
-        assert time.monotonic() < deadline, pages
-        time.sleep(0.01)
+
+    def caught_up() -> bool:
+        pages, copied = opened._log_pages()
+        return pages - copied <= 50
+
+    eventually(caught_up)
 
 
 def test_all_is_in_the_database_when_it_is_closed(tmp_path: Path) -> None:
