@@ -44,6 +44,16 @@ class JobRow(Struct):
 _JOB = "f.id, f.state, f.attempts, f.not_before, f.lease, f.lease_until, f.worker, f.error, coalesce(f.owner, 0)"
 
 
+_NEXT_OWNER = """
+CALL () {
+  MATCH (f:File) WHERE f.state = 'queued' AND f.owner > $after AND f.id > 0
+  RETURN f.owner AS owner ORDER BY f.owner, f.id LIMIT 1
+  UNION ALL
+  MATCH (f:File) WHERE f.state = 'leased' AND f.owner > $after AND f.id > 0
+  RETURN f.owner AS owner ORDER BY f.owner, f.id LIMIT 1 }
+RETURN min(owner)"""
+
+
 def answer_key(content: str, model: str, prompt: str) -> str:
     """One key for three texts of any length."""
     return sha256("\0".join((content, model, prompt)).encode("utf-8", "surrogatepass")).hexdigest()
@@ -325,10 +335,11 @@ class Neo4jReader:
         return {row[0]: row[1] for row in rows}
 
     def owners(self) -> list[int]:
-        rows = self.query(
-            "MATCH (f:File) WHERE f.state IN ['queued', 'leased'] RETURN DISTINCT f.owner AS o ORDER BY o"
-        )
-        return [row[0] for row in rows if row[0] is not None]
+        # from one owner to the next by the index, not over all that wait
+        found: list[int] = []
+        while (owner := self.query(_NEXT_OWNER, after=found[-1] if found else -1)[0][0]) is not None:
+            found.append(owner)
+        return found
 
     def due(self, now: int, limit: int, owner: int) -> list[list[Any]]:
         """Rows of file, node, version, size, attempts, worker."""

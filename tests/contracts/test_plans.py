@@ -1,0 +1,79 @@
+"""What is asked of Neo4j again and again goes by an index: what a call costs does not grow with the graph."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.service import open_service
+from gateway.service.service import Service
+from gateway.store.neo4j.connection import Connection
+from graphfs.config import Store
+from tests.contracts.conftest import CONFIG
+from tests.neo4j import Graph
+from tests.unit.test_sqlite_plans import use
+
+SEARCHES = ("AllNodesScan", "NodeByLabelScan", "UnionNodeByLabelsScan", "NodeIndexScan", "RelationshipTypeScan")
+FEW = ("(t:Tag)", "(a:Alias)", "(b:Batch)", "(s:Steps", "(d:Drive", "(t:Token)", "(t:Trash)")
+"""Of these there are few, or they are read whole on purpose."""
+WHOLE = ("n.arrived >= $when",)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
+    """Every statement that was sent, with the last of its parameters."""
+    heard: dict[str, dict[str, Any]] = {}
+    read, write, together = Connection.read, Connection.write, Connection.write_together
+
+    def reads(self: Connection, text: str, values: dict[str, Any] | None = None) -> list[list[Any]]:
+        heard[text] = values or {}
+        return read(self, text, values)
+
+    def writes(self: Connection, text: str, values: dict[str, Any] | None = None) -> list[list[Any]]:
+        heard[text] = values or {}
+        return write(self, text, values)
+
+    def writes_together(self: Connection, texts: Sequence[str], values: dict[str, Any]) -> list[list[Any]]:
+        heard.update(dict.fromkeys(texts, values))
+        return together(self, texts, values)
+
+    monkeypatch.setattr(Connection, "read", reads)
+    monkeypatch.setattr(Connection, "write", writes)
+    monkeypatch.setattr(Connection, "write_together", writes_together)
+    return heard
+
+
+@pytest.fixture
+def served(graph: Graph, asked: dict[str, dict[str, Any]], tmp_path: Path) -> Iterator[Service]:
+    settings = msgspec.structs.replace(CONFIG, store=Store(engine="neo4j"), neo4j=graph.emptied())
+    service = open_service(tmp_path, settings)
+    asked.clear()  # the sets in memory are read once, whole
+    yield service
+    service.close()
+
+
+def operators(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each operator of a plan, and what it works on."""
+    yield plan["operatorType"].partition("@")[0], plan["args"].get("Details", "")
+    for child in plan.get("children", ()):
+        yield from operators(child)
+
+
+def test_no_call_reads_the_whole_graph(served: Service, asked: dict[str, dict[str, Any]], graph: Graph) -> None:
+    use(served)
+    statements = dict(asked)
+    assert len(statements) > 30
+    found = []
+    with graph.driver.session() as session:
+        for text, values in statements.items():
+            plan = session.run(f"EXPLAIN {text}", values).consume().plan
+            assert plan is not None
+            found += [
+                (text, operator, details)
+                for operator, details in operators(plan)
+                if operator.endswith(SEARCHES) and not any(few in f"({details})" or few[1:-1] in details for few in FEW)
+            ]
+    found = [one for one in found if not any(known in one[0] for known in WHOLE)]
+    assert found == []
