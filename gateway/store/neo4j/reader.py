@@ -47,10 +47,10 @@ _JOB = "f.id, f.state, f.attempts, f.not_before, f.lease, f.lease_until, f.worke
 _NEXT_OWNER = """
 CALL () {
   MATCH (f:File) WHERE f.state = 'queued' AND f.owner > $after AND f.id > 0
-  RETURN f.owner AS owner ORDER BY f.owner, f.id LIMIT 1
+  WITH f ORDER BY f.state, f.owner, f.id LIMIT 1 RETURN f.owner AS owner
   UNION ALL
   MATCH (f:File) WHERE f.state = 'leased' AND f.owner > $after AND f.id > 0
-  RETURN f.owner AS owner ORDER BY f.owner, f.id LIMIT 1 }
+  WITH f ORDER BY f.state, f.owner, f.id LIMIT 1 RETURN f.owner AS owner }
 RETURN min(owner)"""
 
 
@@ -344,8 +344,9 @@ class Neo4jReader:
     def due(self, now: int, limit: int, owner: int) -> list[list[Any]]:
         """Rows of file, node, version, size, attempts, worker."""
         return self.query(
-            "CALL () { MATCH (f:File) WHERE f.state = 'queued' AND f.owner = $owner AND f.id > 0"
-            " AND f.not_before <= $now RETURN f ORDER BY f.id DESC LIMIT $limit UNION ALL"
+            "CALL () { MATCH (f:File) USING INDEX f:File(state, owner, id)"
+            " WHERE f.state = 'queued' AND f.owner = $owner AND f.id > 0 AND f.not_before <= $now"
+            " RETURN f ORDER BY f.state DESC, f.owner DESC, f.id DESC LIMIT $limit UNION ALL"
             " MATCH (f:File) WHERE f.state = 'leased' AND f.owner = $owner AND f.lease_until <= $now RETURN f }"
             " WITH f ORDER BY f.id DESC LIMIT $limit MATCH (n:Node)-[:IS]->(f)"
             " RETURN f.id, n.id, n.version, n.size, f.attempts, f.worker ORDER BY f.id DESC",
