@@ -62,14 +62,16 @@ def working(
     tokens: int = 0,
     pictures: int = 0,
     listener: Listener | None = None,
+    patience: float = 60.0,
 ) -> Iterator[Worker]:
-    """A worker on a thread of this process, with a large model when there is an endpoint for one."""
+    """A worker on a thread of this process, with a large model when there is an endpoint for one, which is given
+    `patience` seconds: whoever is not answered in time asks again, and pays again."""
     knowledge = Knowledge(drive.client, OWNER)
     offline = Offline(encoder, Neighbours(), knowledge.edges, 2026)
     locked = Locked(offline)
     large: Private | None = None
     if endpoint:
-        asked = Endpoint(endpoint, "scripted", "key", timeout=5.0, max_tokens=100, temperature=0.0)
+        asked = Endpoint(endpoint, "scripted", "key", timeout=patience, max_tokens=100, temperature=0.0)
         budget = Budget(tokens, lambda used: drive.client.spend("e", used))
         large = LargeModel(offline, asked, Prompt(), drive.client, budget, locked.lock, Beside(pictures=pictures))
     pipeline = Pipeline(drive.client, OWNER, knowledge, locked, large, Wishes(), 4 << 20, listener)
@@ -394,7 +396,7 @@ def test_large_and_hostile_files_end_tagged(drive: TaggedDrive, encoder: Encoder
 def test_a_worker_that_is_stopped_gives_its_job_back(drive: TaggedDrive, encoder: Encoder, tmp_path: Path) -> None:
     with ScriptedEndpoint(Hang()) as endpoint:
         node = drive.write("a.txt", b"some words")
-        with working(drive, encoder, tmp_path, endpoint.url):
+        with working(drive, encoder, tmp_path, endpoint.url, patience=5.0):
             drive.wait(lambda: bool(endpoint.requests))
         assert drive.state_of(node) is JobState.QUEUED
         assert drive.service.job(node.file).attempts == 0
