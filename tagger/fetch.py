@@ -8,6 +8,7 @@ read.
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from graphfs.errors import Conflict
 from graphfs.model import Caller, Extent, Layout
 from tagger.extract.result import Source
 
@@ -39,10 +40,15 @@ def ranges_of(size: int, most: int) -> tuple[tuple[int, int], ...]:
     return (*found, (start_of_tail, size - start_of_tail))
 
 
-def fetch(drive: Bytes, caller: Caller, node: int, name: bytes, target: Path, most: int) -> Source:
-    """Writes the file's bytes into `target` (replaced). What the drive raises passes through: NotFound, Corrupt,
-    Unavailable."""
+def fetch(
+    drive: Bytes, caller: Caller, node: int, name: bytes, target: Path, most: int, version: int | None = None
+) -> Source:
+    """Writes the file's bytes into `target` (replaced). Conflict when it is not this `version` any more: what is
+    learned of a content must not be kept under the name of another. What the drive raises passes through: NotFound,
+    Corrupt, Unavailable."""
     layout = drive.layout(caller, node)
+    if version is not None and layout.version != version:
+        raise Conflict(f"the content is version {layout.version} by now, not {version}")
     ranges = ranges_of(layout.size, most)
     with target.open("wb") as file:
         for start, length in ranges or ((0, layout.size),):

@@ -127,7 +127,7 @@ class Pipeline:
         if found.tagger == "off":
             return Outcome(JobState.EXCLUDED, error=_OFF)
         name = job.path.rpartition("/")[2].encode("utf-8", "surrogateescape")
-        source = fetch(self._drive, self._caller, job.node, name, desk.scratch, self._max_bytes)
+        source = fetch(self._drive, self._caller, job.node, name, desk.scratch, self._max_bytes, job.version)
         extract = desk.extract(source)
         extract = self._heard(job, extract)
         subject = Subject(job.file, job.path, job.content, extract)

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -18,6 +19,7 @@ from PIL import Image
 from graphfs.model import FILES_ROOT, EdgeState, JobState
 from tagger.extract.result import Extract, Limits, Source
 from tagger.extract.sandbox import Sandbox
+from tagger.fetch import fetch
 from tagger.knowledge import Knowledge
 from tagger.pipeline import Desk, Locked, Pipeline, Private
 from tagger.speech import Listener
@@ -233,6 +235,29 @@ def test_a_private_name_keeps_a_file_private_whatever_else_it_is_called(
                 drive.wait_for(node, JobState.TAGGED)
         sent = str(endpoint.requests)
     assert [name for name in files if f"diary of the {name}" in sent] == ["public"]
+
+
+def test_an_answer_is_kept_for_the_content_that_was_read(
+    drive: TaggedDrive, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody saves between the lease and the reading: the answer to the new text is not one to the old text."""
+    saved: list[int] = []
+
+    def late(*given: Any) -> Source:
+        if not saved:
+            saved.append(1)
+            drive.write("a.txt", b"new words")
+        return fetch(*given)
+
+    monkeypatch.setattr("tagger.pipeline.fetch", late)
+    with ScriptedEndpoint(tags(new="bread")) as endpoint:
+        node = drive.write("a.txt", b"old words")
+        with working(drive, encoder, tmp_path, endpoint.url):
+            drive.wait_for(node, JobState.TAGGED)
+            drive.wait_for(drive.write("b.txt", b"old words"), JobState.TAGGED)
+        asked = [request["messages"][1]["content"] for request in endpoint.requests]
+    assert ["new words" in text for text in asked] == [True, False]
+    assert ["old words" in text for text in asked] == [False, True]
 
 
 def test_the_same_content_is_paid_for_once(drive: TaggedDrive, encoder: Encoder, tmp_path: Path) -> None:
