@@ -54,7 +54,8 @@ class TreePart(Core):
     def lookup(self, caller: Caller, folder: int, name: str) -> Node:
         found = self.store.lookup(folder, name)
         if found is None:
-            place = self.store.place(folder)  # a node never becomes one of another kind
+            # A node never becomes one of another kind.
+            place = self.store.known(folder) or self.store.place(folder)
             if place is not None and not stat.S_ISDIR(place[0].mode):
                 raise NotAFolder("not a folder")
             raise NotFound(name)

@@ -207,6 +207,10 @@ class Reader(Protocol):
         """All names, oldest first."""
         ...
 
+    def known(self, node: int) -> tuple[Node, bool] | None:
+        """What `place` said a moment ago, where that is remembered: it may be of yesterday."""
+        ...
+
     def place(self, folder: int) -> tuple[Node, bool] | None:
         """A node and whether it is reachable under `files/`."""
         ...

@@ -16,7 +16,7 @@ from gateway.service import open_service
 from gateway.service.service import Service
 from graphfs.client import connect
 from graphfs.config import Config, Store
-from graphfs.errors import AlreadyExists, Conflict, NotFound, Unavailable
+from graphfs.errors import AlreadyExists, Conflict, NotEmpty, NotFound, Unavailable
 from graphfs.model import FILES_ROOT, AttributeChange, Event, EventKind, Patch, Scope
 from tests.contracts.conftest import CONFIG
 from tests.contracts.ground import OWNER, eventually, patch
@@ -236,6 +236,24 @@ def test_a_folder_that_the_other_changed_is_as_it_is_now(slow: tuple[Service, Se
     other.rmdir(OWNER, FILES_ROOT, "g")
     with pytest.raises(NotFound):
         one.create(OWNER, folder, "late", 0o100644)
+
+
+def test_who_comes_too_late_for_a_name_is_told_so_at_once(slow: tuple[Service, Service]) -> None:
+    """Whatever the loser remembers of the folder and of its own file."""
+    one, other = slow
+    folder = one.create(OWNER, FILES_ROOT, "d", 0o40755).id
+    own = [one.create(OWNER, folder, name, 0o100644).id for name in ("a", "b")]
+    for turn in range(3):
+        other.link(OWNER, own[1], folder, f"n{turn}")
+        with pytest.raises(AlreadyExists):
+            one.link(OWNER, own[0], folder, f"n{turn}")
+        with pytest.raises(AlreadyExists):
+            one.create(OWNER, folder, f"n{turn}", 0o100644)
+        with pytest.raises(NotEmpty):
+            other.rmdir(OWNER, FILES_ROOT, "d")
+        other.unlink(OWNER, folder, f"n{turn}")
+        with pytest.raises(NotFound):
+            one.unlink(OWNER, folder, f"n{turn}")
 
 
 def test_many_changes_of_both_leave_every_count_right(slow: tuple[Service, Service]) -> None:

@@ -5,7 +5,7 @@ away again. A change that relies on one notes its key as if it had read it, so i
 tell, and a refusal that rests on one is looked at once more (`Neo4jStore.transaction`).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from gateway.store.neo4j.writes import Key, key
 from graphfs.model import Node
@@ -36,10 +36,6 @@ class Known:
         for one in keys:
             if one & 15 <= Key.TIMES:
                 self._places.pop(one >> 4, None)
-
-    def drop(self, nodes: Iterable[int]) -> None:
-        for node in nodes:
-            self._places.pop(node, None)
 
 
 def keys_of(node: int) -> set[int]:

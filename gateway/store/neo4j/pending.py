@@ -25,6 +25,7 @@ class Pending:
         wait: Callable[["Pending"], None],
         *,
         careful: bool,
+        believes: bool,
     ) -> None:
         self.base = base
         self.reads: set[int] = set()
@@ -40,6 +41,7 @@ class Pending:
         self._next_id = next_id
         self._wait = wait
         self._careful = careful
+        self._believes = believes
         self._nodes: dict[int, tuple[Node, bool] | None] = {}
         self._entries: dict[tuple[int, str], tuple[int, int] | None] = {}
         self._names: dict[int, list[Name]] = {}

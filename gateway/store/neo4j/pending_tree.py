@@ -26,7 +26,7 @@ class PendingTree(Pending):
     def place(self, folder: int) -> tuple[Node, bool] | None:
         self.reads.add(key(Key.NODE, folder))
         if folder not in self._nodes:
-            found = self._read.known(folder)
+            found = self._read.known(folder) if self._believes else None
             if found is not None:
                 self.believed.add(folder)
             else:
@@ -40,6 +40,9 @@ class PendingTree(Pending):
                 node = msgspec.structs.replace(found[0], **{"links": links, **patch})
                 self._nodes[folder] = (node, self.out.patched[folder].get("live", found[1]))
         return self._nodes[folder]
+
+    def known(self, node: int) -> tuple[Node, bool] | None:
+        return self._nodes.get(node)
 
     def places(self) -> Iterable[tuple[int, tuple[Node, bool] | None]]:
         """Every node that was looked at, as this change leaves it."""

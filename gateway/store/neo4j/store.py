@@ -108,8 +108,6 @@ class Neo4jStore(Neo4jReader):
         return self._known.get(node)
 
     def place(self, folder: int) -> Place | None:
-        if (known := self._known.get(folder)) is not None:
-            return known
         began = self._applied
         found = super().place(folder)
         # Without waiting: to remember it is no more than a help.
@@ -126,7 +124,7 @@ class Neo4jStore(Neo4jReader):
         times = Counter(one for change in batch for one in change.writes | change.shared)
         for change in batch:
             later = [entry.keys for entry in self._recent if change.base < entry.seq != seq]
-            if not all(later):
+            if not all(later) or self._is_behind(change):
                 continue
             foreign = set[int]().union(*later)
             for node, place in change.places():
@@ -154,15 +152,15 @@ class Neo4jStore(Neo4jReader):
         """A `draft` is committed like all else: another main server may be asked next."""
         with self._turn:
             careful = getattr(self._careful, "on", False)
-            change = Neo4jTransaction(self, self._applied, self.next_id, self._wait, careful=careful)
+            believes, self._careful.asks = not getattr(self._careful, "asks", False), False
+            change = Neo4jTransaction(self, self._applied, self.next_id, self._wait, careful=careful, believes=believes)
             try:
                 yield change
             except DriveError as error:
                 if not change.believed:
                     raise
-                # Another main server may have changed what was believed: it is read before anybody is refused.
-                with self._applying:
-                    self._known.drop(change.believed)
+                # Another main server may have changed what was believed: all is read before anybody is refused.
+                self._careful.asks = True
                 raise Overtaken from error
             self._hand_in(change)
 
@@ -228,14 +226,18 @@ class Neo4jStore(Neo4jReader):
             for one in batch:
                 if one.ended:
                     continue
-                missed = self._recent and self._recent[0].seq - self._recent[0].count > one.base
-                if (missed and len(self._recent) == _REMEMBERED) or any(
+                if self._is_behind(one) or any(
                     entry.concerns(one) for entry in reversed(self._recent) if entry.seq > one.base
                 ):
                     one.error, one.ended = Overtaken(), True
                 else:
                     left.append(one)
             return left
+
+    def _is_behind(self, change: Pending) -> bool:
+        """Whether more was committed since it began than is remembered here."""
+        first = self._recent[0] if len(self._recent) == _REMEMBERED else None
+        return first is not None and first.seq - first.count > change.base
 
     def _commit(self, batch: Sequence[Pending]) -> bool:
         """One statement. False: nothing was written, and what is new in the log is known now. DriveError."""

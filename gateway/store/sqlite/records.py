@@ -71,6 +71,9 @@ class RecordReader:
         )
         return [Name(entry, folder, _decode(name), bool(live)) for entry, folder, name, live in rows]
 
+    def known(self, node: int) -> tuple[Node, bool] | None:
+        return None
+
     def place(self, folder: int) -> tuple[Node, bool] | None:
         rows = self.query(f"SELECT n.live, {_NODE} FROM node n WHERE n.id = ?", (folder,))
         return (Node(*rows[0][1:]), bool(rows[0][0])) if rows else None
