@@ -213,9 +213,13 @@ def test_a_version_that_the_other_made_is_no_conflict(slow: tuple[Service, Servi
     assert saved(one, node, 0, b"one") == 1
     assert saved(other, node, 1, b"two") == 2
     assert saved(one, node, 2, b"three") == 3
-    with pytest.raises(Conflict):
-        saved(other, node, 2, b"lost")
+    for service, base in ((other, 2), (one, 2)):
+        with pytest.raises(Conflict):
+            saved(service, node, base, b"lost")
     assert other.node(OWNER, node).size == 5
+    assert saved(other, node, 3, b"four") == 4
+    with pytest.raises(Conflict):  # nothing to write is no reason to believe
+        one.commit(OWNER, node, 3, 5, [])
 
 
 def test_a_folder_that_the_other_changed_is_as_it_is_now(slow: tuple[Service, Service]) -> None:

@@ -32,6 +32,16 @@ class TaggedDrive:
         self.server = run_in_thread(self.service, self.address, token="t")
         self.client = connect(self.address)
 
+    def __enter__(self) -> "TaggedDrive":
+        return self
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        """After nearly every test the drive must be in order."""
+        try:
+            assert failed is not None or self.service.fsck(OWNER, verify=True) == []
+        finally:
+            self.close()
+
     def restart(self) -> None:
         """The server and the service go and come back; clients stay as they are."""
         self.server.stop()

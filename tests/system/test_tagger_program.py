@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from graphfs.model import EdgeState, JobState
-from tests.system.tagger_drive import OWNER, TaggedDrive
+from tests.system.tagger_drive import TaggedDrive
 from tests.unit.tagger.scripted import Hang, ScriptedEndpoint, tags
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,12 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def drive(tmp_path: Path) -> Iterator[TaggedDrive]:
-    made = TaggedDrive(tmp_path / "state")
-    try:
+    with TaggedDrive(tmp_path / "state") as made:
         yield made
-        assert made.service.fsck(OWNER, verify=True) == []
-    finally:
-        made.close()
 
 
 def start(drive: TaggedDrive, *more: str) -> subprocess.Popen[bytes]:

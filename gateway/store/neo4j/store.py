@@ -11,7 +11,7 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from neo4j.exceptions import DriverError, Neo4jError, TransientError
@@ -157,12 +157,18 @@ class Neo4jStore(Neo4jReader):
             try:
                 yield change
             except DriveError as error:
-                if not change.believed:
-                    raise
-                # Another main server may have changed what was believed: all is read before anybody is refused.
-                self._careful.asks = True
-                raise Overtaken from error
+                if change.believed:
+                    self._ask_next(error)
+                raise
+            if change.believed and not change.wrote:
+                self._ask_next(None)
             self._hand_in(change)
+
+    def _ask_next(self, refusal: DriveError | None) -> NoReturn:
+        """A refusal, or that there is nothing to do, is looked at by no commit: another main server may have changed
+        what was believed. So the call is made once more, and all is read."""
+        self._careful.asks = True
+        raise Overtaken from refusal
 
     def _hand_in(self, change: Pending) -> None:
         if not change.wrote:
