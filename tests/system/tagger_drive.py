@@ -78,7 +78,17 @@ class TaggedDrive:
 
 
 def write(drive: Drive, path: str, data: bytes) -> Node:
-    """A file at a path below `files/`, new or changed."""
+    """A file at a path below `files/`, new or changed. With a queue that waits for nothing, a new one would be leased
+    before its content is there, and read once more with it: the queue stands still meanwhile."""
+    paused = drive.pause(OWNER, True)
+    try:
+        return _write(drive, path, data)
+    finally:
+        if not paused:
+            drive.pause(OWNER, False)
+
+
+def _write(drive: Drive, path: str, data: bytes) -> Node:
     folder = FILES_ROOT
     *folders, name = path.split("/")
     for part in folders:
