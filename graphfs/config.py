@@ -143,6 +143,7 @@ class Tagger(Section, frozen=True, kw_only=True):
     max_bytes: Positive = 67108864
     max_seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     concurrency: Positive = 1
+    share_while_arriving: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.1
     language: Annotated[str, msgspec.Meta(pattern=r"^(auto|[a-z]{2,3}(-[A-Za-z0-9]+)*)$")] = "auto"
     ocr: Annotated[str, msgspec.Meta(pattern=r"^(off|auto|\w+(\+\w+)*)$")] = "auto"
     llm: Llm = Llm()

@@ -124,7 +124,14 @@ def _run(
     if given.preview is not None:
         return _preview(pipeline, desks[0], config, given.preview, drive)
     name = f"{socket.gethostname()}-{os.getpid()}"
-    worker = Worker(drive, name, pipeline.process, knowledge, lease_seconds=config.jobs.lease_seconds)
+    worker = Worker(
+        drive,
+        name,
+        pipeline.process,
+        knowledge,
+        lease_seconds=config.jobs.lease_seconds,
+        share=settings.share_while_arriving / threads,
+    )
     if not _subscribe(drive, (pipeline.hear, worker.hear), stop):
         return True
     _log.info("tagging at %s, %s", given.server, f"with {settings.llm.model}" if large else "offline")

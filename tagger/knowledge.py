@@ -58,7 +58,11 @@ class Proposals:
 
 
 class Knowledge:
-    """Asks the drive only when something changed: soon after a person's change, seldom after the taggers' own."""
+    """Asks the drive only when something changed: soon after a person's change, seldom after the taggers' own.
+
+    What taggers say of files teaches nothing, so what is known of files holds until a person says something: else each
+    file that is tagged would have all files like it asked about again.
+    """
 
     def __init__(
         self,
@@ -72,11 +76,14 @@ class Knowledge:
         self._lock = threading.Lock()
         self._tags: tuple[Tag, ...] = ()
         self._edges: dict[int, Sequence[Edge]] = {}
-        self._at = float("-inf")
+        self._at = self._edges_at = float("-inf")
         self._stale_after = 0.0
+        self._said = False
+        """Whether a person changed tags since the drive was asked."""
 
     def changed(self, *, by_person: bool) -> None:
         """Tags changed somewhere. Quick: called on the thread that hears of it."""
+        self._said = self._said or by_person
         self._stale_after = min(self._stale_after, _SOON if by_person else _FRESH)
 
     def tags(self) -> tuple[Tag, ...]:
@@ -84,27 +91,36 @@ class Knowledge:
         raises."""
         with self._lock:
             if self._clock() - self._at >= self._stale_after:
-                self._stale_after = _STALE
-                every = self._drive.tags(self._caller)
+                before, said = self._stale_after, self._said
+                # Before it is asked: what changes from now on is asked for again.
+                self._stale_after, self._said = _STALE, False
+                try:
+                    every = self._drive.tags(self._caller)
+                except BaseException:
+                    self._stale_after, self._said = before, said or self._said
+                    raise
                 found = [tag for tag in every if not self.proposals.is_only_proposed(tag)]
                 paths = [(tag.path, tag.aliases) for tag in found]
                 if paths != [(tag.path, tag.aliases) for tag in self._tags]:
                     self._tags = tuple(found)
-                self._edges.clear()
                 self._at = self._clock()
+                if said or self._at - self._edges_at >= _STALE:
+                    self._edges = {}  # not cleared: who is asking now keeps an answer of before where it is not seen
+                    self._edges_at = self._at
             return self._tags
 
     def edges(self, file: int) -> Sequence[Edge]:
-        """What is said of a file; nothing for one that is gone."""
+        """What is said of a file, as of the last word of a person; nothing for one that is gone."""
         with self._lock:
-            known = self._edges.get(file)
+            kept = self._edges
+            known = kept.get(file)
         if known is None:
             try:
                 known = self._drive.edges(self._caller, file)
             except DriveError:
                 known = ()
             with self._lock:
-                if len(self._edges) >= _FILES:
-                    self._edges.clear()
-                self._edges[file] = known
+                if len(kept) >= _FILES:
+                    kept.clear()
+                kept[file] = known
         return known

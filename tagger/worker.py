@@ -16,12 +16,14 @@ from graphfs.api import Drive
 from graphfs.errors import Conflict, DriveError, NotFound, Unavailable
 from graphfs.model import Event, EventKind, Job, JobState, Outcome
 from tagger import retry
+from tagger.arrivals import Arrivals
 from tagger.knowledge import Knowledge
 from tagger.pipeline import Desk, ModelUnavailable, Processor
 
 _log = logging.getLogger(__name__)
 _BATCH = 4
 """Jobs that one thread leases at a time: few, so that several workers share what there is."""
+_BREATH = 0.2
 _AWAY = (Unavailable, Conflict)
 
 
@@ -29,10 +31,19 @@ class Worker:
     """Runs on threads of the caller (`work`) beside one of its own that keeps leases alive."""
 
     def __init__(
-        self, drive: Drive, name: str, process: Processor, knowledge: Knowledge, *, lease_seconds: float = 60.0
+        self,
+        drive: Drive,
+        name: str,
+        process: Processor,
+        knowledge: Knowledge,
+        *,
+        lease_seconds: float = 60.0,
+        share: float = 1.0,
     ) -> None:
+        """`share`: of the time that each thread works while files pour in."""
         self._drive, self._name, self._process, self._knowledge = drive, name, process, knowledge
-        self._lease = lease_seconds
+        self._lease, self._share = lease_seconds, share
+        self._arrivals = Arrivals()
         self._stopping = threading.Event()
         self._wake = threading.Condition()
         self._signs = 0
@@ -48,6 +59,8 @@ class Worker:
         if event.kind in (EventKind.TAGS, EventKind.RESET):
             # what a tagger hands in is changed by nobody's process
             self._knowledge.changed(by_person=event.origin != 0 or event.kind is EventKind.RESET)
+        if event.kind is EventKind.JOBS and event.origin:
+            self._arrivals.came()
         if event.kind in (EventKind.JOBS, EventKind.RESET):
             with self._wake:
                 self._signs += 1
@@ -127,7 +140,10 @@ class Worker:
             yield 0
 
     def _rest(self, signs: int, empty: int) -> int:
-        """Waits for a sign of work, or for a while; how often nothing was there since the last sign."""
+        """Waits for a sign of work, or for a while; how often nothing was there since the last sign. Signs come by the
+        hundred while files pour in, and each look costs the drive a little: so it is never without a breath."""
+        self._stopping.wait(_BREATH)
+        self._make_way(_BREATH)
         with self._wake:
             if self._signs == signs and not self._stopping.is_set():
                 self._wake.wait(retry.idle(empty))
@@ -140,7 +156,16 @@ class Worker:
             if self._stopping.is_set() or self._pause_left() > 0:
                 self._hand_in(job, self._later())
             elif self._is_held(job):
+                begun = time.monotonic()
                 self._hand_in(job, self._attempt(job, desk))
+                self._make_way(time.monotonic() - begun)
+
+    def _make_way(self, worked: float) -> None:
+        """While files pour in, rests so long that work takes no more than its share of the time."""
+        end = time.monotonic() + worked * (1 / self._share - 1)
+        while self._arrivals.pouring and (left := end - time.monotonic()) > 0:
+            if self._stopping.wait(min(left, _BREATH)):
+                break
 
     def _attempt(self, job: Job, desk: Desk) -> Outcome | None:
         """The outcome of an attempt; None when the drive lost interest in it."""

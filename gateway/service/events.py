@@ -2,12 +2,15 @@
 
 import threading
 import time
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Callable
+from operator import attrgetter
 
 from graphfs.model import Event, EventKind
 
 _KEPT = 10_000
+"""At least so many, at most twice."""
+_NUMBER = attrgetter("seq")
 
 
 class Publisher:
@@ -15,7 +18,8 @@ class Publisher:
 
     def __init__(self) -> None:
         self._seq = self._floor = time.time_ns() // 1000
-        self._kept: deque[Event] = deque(maxlen=_KEPT)
+        self._kept: list[Event] = []
+        """The last ones; put in place of itself when it is cut, so that who looks through it sees no other."""
         self._listeners: list[Callable[[Event], None]] = []
         self._waiting = 0
         self._condition = threading.Condition()
@@ -34,8 +38,9 @@ class Publisher:
         """Tells one change. Called by one thread at a time, in the order of the commits. `number`: where the store
         counts; greater than all before."""
         self._seq = number or self._seq + 1
-        if len(self._kept) == _KEPT:
-            self._floor = self._kept[0].seq
+        if len(self._kept) == 2 * _KEPT:
+            self._floor = self._kept[_KEPT - 1].seq
+            self._kept = self._kept[_KEPT:]
         event = Event(self._seq, kind, node, name, origin)
         self._kept.append(event)
         for listener in self._listeners:
@@ -64,10 +69,9 @@ class Publisher:
                     self._condition.wait(left)
             finally:
                 self._waiting -= 1
-        newest = self._seq
-        kept = list(self._kept)
+        newest, kept = self._seq, self._kept
         if newest <= after:
             return []
         if not kept or after < self._floor:
             return [Event(newest, EventKind.RESET)]
-        return [event for event in kept if event.seq > after]
+        return kept[bisect_right(kept, after, key=_NUMBER) :]

@@ -16,6 +16,9 @@ _log = logging.getLogger(__name__)
 _POLL_SECONDS = 30.0
 _LONGEST_PAUSE = 2.0
 """Seconds between attempts to reach a server that is away: a change is seen this late at most once it is back."""
+_GATHER = 0.05
+"""Seconds after events in which no more are asked for: what changes by itself is told at once, and thousands of changes
+a second do not cost the server a poll each."""
 
 Listener = Callable[[Event], None]
 _OPERATION = wire.OPERATIONS["events"]
@@ -123,6 +126,7 @@ class Follower:
                 self._tell(event)
             if events:
                 self._after = events[-1].seq
+                self._stop.wait(_GATHER)
         if self._connection is not None:
             self._connection.close()
 

@@ -5,6 +5,7 @@ handed in by then, in one statement. The log is the only thing that main servers
 every commit and several times a second, brings the sets in memory up to date, and numbers the events.
 """
 
+import itertools
 import threading
 import time
 import uuid
@@ -123,7 +124,7 @@ class Neo4jStore(Neo4jReader):
         """What a commit made of the nodes that it alone changed. Under the lock of the log, after its own entry."""
         times = Counter(one for change in batch for one in change.writes | change.shared)
         for change in batch:
-            later = [entry.keys for entry in self._recent if change.base < entry.seq != seq]
+            later = [entry.keys for entry in self._since(change.base) if entry.seq != seq]
             if not all(later) or self._is_behind(change):
                 continue
             foreign = set[int]().union(*later)
@@ -232,13 +233,15 @@ class Neo4jStore(Neo4jReader):
             for one in batch:
                 if one.ended:
                     continue
-                if self._is_behind(one) or any(
-                    entry.concerns(one) for entry in reversed(self._recent) if entry.seq > one.base
-                ):
+                if self._is_behind(one) or any(entry.concerns(one) for entry in self._since(one.base)):
                     one.error, one.ended = Overtaken(), True
                 else:
                     left.append(one)
             return left
+
+    def _since(self, seq: int) -> Iterator[Entry]:
+        """Commits after one, the newest first."""
+        return itertools.takewhile(lambda entry: entry.seq > seq, reversed(self._recent))
 
     def _is_behind(self, change: Pending) -> bool:
         """Whether more was committed since it began than is remembered here."""

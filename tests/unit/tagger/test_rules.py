@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from graphfs.errors import Unavailable
 from graphfs.model import Caller, Edge, Extent, Layout, Tag
 from tagger import retry
 from tagger.fetch import fetch, ranges_of, read_small
@@ -151,13 +152,18 @@ class Tags:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.about: list[int] = []
+        self.away = False
         self.all = [Tag(1, 0, "a", 1, 0), Tag(2, 0, "maybe", 0, 0), Tag(3, 0, "mine", 0, 0)]
 
     def tags(self, caller: Caller) -> list[Tag]:
         self.asked += 1
+        if self.away:
+            raise Unavailable("away")
         return list(self.all)
 
     def edges(self, caller: Caller, file: int) -> list[Edge]:
+        self.about.append(file)
         return [Edge("a")]
 
 
@@ -195,3 +201,30 @@ def test_what_a_person_changes_is_known_at_once(tmp_path: Path) -> None:
         knowledge.changed(by_person=True)
         knowledge.tags()
     assert drive.asked == 4
+
+
+def test_files_are_asked_about_again_after_a_person_said_something(tmp_path: Path) -> None:
+    """Not after each file that a tagger hands in; and a drive that is away just then makes nothing forgotten."""
+    now = [10.0]
+    drive = Tags()
+    knowledge = Knowledge(drive, ME, clock=lambda: now[0])
+    knowledge.tags()
+    for _ in range(3):
+        now[0] += 3.0
+        knowledge.changed(by_person=False)
+        knowledge.tags()
+        assert knowledge.edges(7) == [Edge("a")]
+    assert drive.about == [7]
+    knowledge.changed(by_person=True)
+    now[0] += 0.1
+    drive.away = True
+    with pytest.raises(Unavailable):
+        knowledge.tags()
+    drive.away = False
+    knowledge.tags()
+    knowledge.edges(7)
+    assert drive.about == [7, 7]
+    now[0] += 61.0
+    knowledge.tags()
+    knowledge.edges(7)
+    assert drive.about == [7, 7, 7]
