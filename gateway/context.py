@@ -15,7 +15,7 @@ from graphfs.model import Caller, Scope, Token
 
 T = TypeVar("T")
 
-THREADS = 8
+THREADS = 32
 """Calls that may wait at the same time."""
 MOST_WAITING = 512
 """Calls that may wait for a thread before new ones are turned away."""

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.app import run_in_thread
 from gateway.service import open_service
+from gateway.service.service import Service
 from graphfs.api import Drive
 from graphfs.client import connect
 from graphfs.config import Config, Jobs, Store, Tags
@@ -75,3 +76,41 @@ def drive(request: pytest.FixtureRequest, service: Drive, state: Path) -> Iterat
 @pytest.fixture
 def ground(drive: Drive, state: Path) -> Ground:
     return Ground(drive, state)
+
+
+@pytest.fixture
+def shared(graph: Graph, tmp_path: Path) -> Config:
+    """The settings of main servers that have the graph and the blobs' folder in common."""
+    return msgspec.structs.replace(
+        CONFIG,
+        store=Store(engine="neo4j"),
+        neo4j=graph.emptied(),
+        blobs=msgspec.structs.replace(CONFIG.blobs, folder=str(tmp_path / "blobs")),
+    )
+
+
+@pytest.fixture
+def two(shared: Config, tmp_path: Path) -> Iterator[tuple[Service, Service]]:
+    """Two main servers."""
+    one, other = (open_service(tmp_path / name, shared, away=True) for name in ("one", "other"))
+    yield one, other
+    try:
+        other.store.caught_up()
+        one.store.caught_up()
+        assert one.fsck(OWNER, verify=True) == other.fsck(OWNER, verify=True) == []
+    finally:
+        one.close()
+        other.close()
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch, shared: Config, tmp_path: Path) -> Iterator[tuple[Service, Service]]:
+    """Two main servers that read the log only when they commit or have to."""
+    monkeypatch.setattr("gateway.store.neo4j.store._FOLLOW", 3600.0)
+    one, other = (open_service(tmp_path / name, shared, away=True) for name in ("one", "other"))
+    yield one, other
+    try:
+        assert one.fsck(OWNER, verify=True) == other.fsck(OWNER, verify=True) == []
+    finally:
+        one.close()
+        other.close()

@@ -8,57 +8,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from gateway.app import run_in_thread
 from gateway.service import open_service
 from gateway.service.service import Service
 from graphfs.client import connect
-from graphfs.config import Config, Store
+from graphfs.config import Config
 from graphfs.errors import AlreadyExists, Conflict, NotEmpty, NotFound, Unavailable
 from graphfs.model import FILES_ROOT, AttributeChange, Event, EventKind, Patch, Scope
-from tests.contracts.conftest import CONFIG
 from tests.contracts.ground import OWNER, eventually, patch
 from tests.neo4j import Graph
-
-
-@pytest.fixture
-def shared(graph: Graph, tmp_path: Path) -> Config:
-    """The settings of main servers that have the graph and the blobs' folder in common."""
-    return msgspec.structs.replace(
-        CONFIG,
-        store=Store(engine="neo4j"),
-        neo4j=graph.emptied(),
-        blobs=msgspec.structs.replace(CONFIG.blobs, folder=str(tmp_path / "blobs")),
-    )
-
-
-@pytest.fixture
-def two(shared: Config, tmp_path: Path) -> Iterator[tuple[Service, Service]]:
-    """Two main servers."""
-    one, other = (open_service(tmp_path / name, shared, away=True) for name in ("one", "other"))
-    yield one, other
-    try:
-        other.store.caught_up()
-        one.store.caught_up()
-        assert one.fsck(OWNER, verify=True) == other.fsck(OWNER, verify=True) == []
-    finally:
-        one.close()
-        other.close()
-
-
-@pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch, shared: Config, tmp_path: Path) -> Iterator[tuple[Service, Service]]:
-    """Two main servers that read the log only when they commit or have to."""
-    monkeypatch.setattr("gateway.store.neo4j.store._FOLLOW", 3600.0)
-    one, other = (open_service(tmp_path / name, shared, away=True) for name in ("one", "other"))
-    yield one, other
-    try:
-        assert one.fsck(OWNER, verify=True) == other.fsck(OWNER, verify=True) == []
-    finally:
-        one.close()
-        other.close()
 
 
 def at_once(*calls: Callable[[], object]) -> list[object]:

@@ -118,6 +118,10 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
+_ANEW = "MATCH (d:Drive {id: 0}) SET d.locked = 0 WITH d, d.seq + 1 AS next SET d.seq = next, d.pruned = next"
+"""A repair is no change of the log: every main server is told that what it remembers reaches back too far."""
+
+
 def check(connection: Connection, repair: bool) -> list[Problem]:
     """Asks them all; at most 1,000 of a kind are named."""
     found: list[Problem] = []
@@ -127,4 +131,6 @@ def check(connection: Connection, repair: bool) -> list[Problem]:
         found += [Problem(one.kind, str(row[0]), mend) for row in rows]
         if rows and mend:
             connection.write(f"MATCH (d:Drive {{id: 0}}) SET d.locked = 0 WITH d {one.find} {one.repair}")
+    if any(problem.repaired for problem in found):
+        connection.write(_ANEW)
     return found

@@ -248,7 +248,7 @@ class PendingTree(Pending):
             return True
         if not here:
             return self._read.has_children(folder)
-        return any((folder, stored(one.name)) not in here for one in self._read.children(folder, 0, 0))
+        return any((folder, stored(one.name)) not in here for one in self._read.listed(folder, 0, 0))
 
     def names(self, node: int) -> list[Name]:
         self.reads.add(key(Key.NAMES, node))

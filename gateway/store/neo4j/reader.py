@@ -100,6 +100,10 @@ class Neo4jReader:
         return found[1] if found else None
 
     def children(self, folder: int, after: int, limit: int) -> list[Entry]:
+        return self.listed(folder, after, limit)
+
+    def listed(self, folder: int, after: int, limit: int) -> list[Entry]:
+        """The names of a folder, asked for."""
         rows = self.query(
             f"MATCH ()-[h:HOLDS]->(n) WHERE h.folder = $folder AND h.id > $after"
             f" WITH h, n ORDER BY h.id LIMIT $limit RETURN {NODE}, h.id, h.name",

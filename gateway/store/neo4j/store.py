@@ -20,9 +20,9 @@ from neo4j.exceptions import DriverError, Neo4jError, TransientError
 from gateway.store.base import Listener, Notes, Overtaken, SavedStep
 from gateway.store.neo4j.check import check
 from gateway.store.neo4j.connection import PATIENCE, Connection, translate, uncertain
-from gateway.store.neo4j.known import Known, Place, keys_of
+from gateway.store.neo4j.current import CurrentReader
+from gateway.store.neo4j.known import keys_of
 from gateway.store.neo4j.pending import Pending
-from gateway.store.neo4j.reader import Neo4jReader
 from gateway.store.neo4j.schema import SCHEMA, migrate
 from gateway.store.neo4j.statement import parameters, statements
 from gateway.store.neo4j.texts import plain, stored
@@ -62,7 +62,7 @@ WITH d, collect(c) AS old, max(c.seq) AS last
 FOREACH (c IN old | DELETE c) SET d.pruned = CASE WHEN last > d.pruned THEN last ELSE d.pruned END"""
 
 
-class Entry:
+class Commit:
     """A commit as others see it."""
 
     __slots__ = ("count", "keys", "notes", "seq")
@@ -75,7 +75,7 @@ class Entry:
         return self.seq > change.base and (not self.keys or not self.keys.isdisjoint(change.reads))
 
 
-class Neo4jStore(Neo4jReader):
+class Neo4jStore(CurrentReader):
     """One graph, shared by any number of processes."""
 
     schema = SCHEMA
@@ -93,32 +93,15 @@ class Neo4jStore(Neo4jReader):
         self._ids_lock = threading.Lock()
         self._next = self._reserved = 0
         self._committing = threading.RLock()
-        self._applying = threading.RLock()
         self._open: list[Pending] = []
-        self._recent: deque[Entry] = deque(maxlen=_REMEMBERED)
-        self._known = Known()
+        self._recent: deque[Commit] = deque(maxlen=_REMEMBERED)
         self._listener: Listener | None = None
         self._closed = threading.Event()
         self._pruned = time.monotonic()
         self._careful = threading.local()
         self._follower = threading.Thread(target=self._follow, name="log", daemon=True)
 
-    # -- what need not be asked
-
-    def known(self, node: int) -> Place | None:
-        return self._known.get(node)
-
-    def place(self, folder: int) -> Place | None:
-        began = self._applied
-        found = super().place(folder)
-        # Without waiting: to remember it is no more than a help.
-        if found is not None and self._applying.acquire(blocking=False):
-            try:
-                if self._applied == began:
-                    self._known.put(folder, found)
-            finally:
-                self._applying.release()
-        return found
+    # -- changes
 
     def _remember(self, batch: Sequence[Pending], seq: int) -> None:
         """What a commit made of the nodes that it alone changed. Under the lock of the log, after its own entry."""
@@ -133,8 +116,6 @@ class Neo4jStore(Neo4jReader):
                 own = keys & (change.writes | change.shared)
                 if place is not None and own and all(times[one] == 1 for one in own) and foreign.isdisjoint(keys):
                     self._known.put(node, place)
-
-    # -- changes
 
     def next_id(self) -> int:
         """Ids are given in blocks that this process alone has; what it leaves unused is never used."""
@@ -239,7 +220,7 @@ class Neo4jStore(Neo4jReader):
                     left.append(one)
             return left
 
-    def _since(self, seq: int) -> Iterator[Entry]:
+    def _since(self, seq: int) -> Iterator[Commit]:
         """Commits after one, the newest first."""
         return itertools.takewhile(lambda entry: entry.seq > seq, reversed(self._recent))
 
@@ -271,7 +252,7 @@ class Neo4jStore(Neo4jReader):
         if behind:
             self._start_over()
             return False
-        own = [Entry(seq + values["count"], values["count"], set(values["keys"]), notes)] if fine else []
+        own = [Commit(seq + values["count"], values["count"], set(values["keys"]), notes)] if fine else []
         with self._applying:
             self._apply([_entry(row) for row in missed] + own)
             if own and self._applied == own[0].seq and own[0].keys:
@@ -316,9 +297,6 @@ class Neo4jStore(Neo4jReader):
         self.connection.watch()
         return began
 
-    def caught_up(self) -> None:
-        self._catch_up()
-
     def _follow(self) -> None:
         while not self._closed.wait(_FOLLOW):
             with suppress(DriveError):  # away: the next look may find it
@@ -335,14 +313,14 @@ class Neo4jStore(Neo4jReader):
         else:
             self._apply([_entry(row) for row in missed])
 
-    def _apply(self, entries: Sequence[Entry]) -> None:
+    def _apply(self, entries: Sequence[Commit]) -> None:
         """Tells what is new, in order, once."""
         with self._applying:
             for entry in entries:
                 first = entry.seq - entry.count + 1
                 if first != self._applied + 1:
                     continue
-                self._known.forget(entry.keys)
+                self._forget(entry.keys)
                 if self._listener is not None:
                     self._listener(first if entry.notes is not None else entry.seq, entry.notes)
                 self._recent.append(entry)
@@ -352,7 +330,7 @@ class Neo4jStore(Neo4jReader):
         """The log no longer reaches back to what this process knows."""
         with self._applying:
             self._recent.clear()
-            self._known.forget(())
+            self._forget(())
             self._applied = int(self.connection.read(_SEQ)[0][0])
             if self._listener is not None:
                 self._listener(self._applied, None)
@@ -414,9 +392,12 @@ class Neo4jStore(Neo4jReader):
 
     def check(self, repair: bool) -> list[Problem]:
         try:
-            return check(self.connection, repair)
+            found = check(self.connection, repair)
         except (Neo4jError, DriverError) as error:
             raise translate(error) from error
+        if repair:
+            self._catch_up()
+        return found
 
     def close(self) -> None:
         with suppress(DriveError):
@@ -437,9 +418,9 @@ CREATE (:Change {seq: d.seq, count: 1, keys: [], notes: null, token: 'sweep', at
 RETURN freed"""
 
 
-def _entry(row: Sequence[Any]) -> Entry:
+def _entry(row: Sequence[Any]) -> Commit:
     seq, count, keys, notes = row
-    return Entry(seq, count, set(keys), _unpacked(notes) if notes else Notes())
+    return Commit(seq, count, set(keys), _unpacked(notes) if notes else Notes())
 
 
 def _packed(notes: Notes) -> bytes:

@@ -1,0 +1,132 @@
+"""Reads of what this process remembers that are as true as the graph is now: after one look at the log, which tells
+what was changed meanwhile, and which all who ask at the same time share."""
+
+import threading
+from collections.abc import Callable, Collection, Hashable, Iterable
+from typing import TypeVar
+
+from gateway.store.neo4j.connection import Connection
+from gateway.store.neo4j.known import Answers, Known, Place, keys_of
+from gateway.store.neo4j.reader import Neo4jReader
+from gateway.store.neo4j.texts import stored
+from gateway.store.neo4j.writes import Key, key, text_key
+from graphfs.model import Entry, Node
+
+T = TypeVar("T")
+
+
+class CurrentReader(Neo4jReader):
+    """Who applies the log does so under `_applying`, says `_forget` for each commit, and counts on `_applied`."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._applied = 0
+        self._applying = threading.RLock()
+        self._known = Known()
+        self._answers = Answers()
+        self._looking = threading.Condition()
+        self._at_it = False
+        self._looks = self._looked = 0
+        """How many looks at the log were begun for somebody, and the last one that found it."""
+
+    def _catch_up(self) -> None:
+        """Looks at the log, and applies what is new there."""
+        raise NotImplementedError
+
+    def _forget(self, keys: Collection[int]) -> None:
+        """What a commit with these keys may have changed; without keys: everything. Under the lock of the log."""
+        self._known.forget(keys)
+        self._answers.forget(keys)
+
+    def caught_up(self) -> None:
+        """One look at the log serves all who came before it began."""
+        with self._looking:
+            arrived = self._looks
+            while self._looked <= arrived and self._at_it:
+                self._looking.wait()
+            if self._looked > arrived:
+                return
+            self._at_it = True
+            self._looks = this = self._looks + 1
+        try:
+            self._catch_up()
+        except BaseException:
+            this = 0
+            raise
+        finally:
+            with self._looking:
+                self._looked, self._at_it = max(self._looked, this), False
+                self._looking.notify_all()
+
+    def known(self, node: int) -> Place | None:
+        return self._known.get(node)
+
+    def place(self, folder: int) -> Place | None:
+        began = self._applied
+        found = super().place(folder)
+        if found is not None:
+            known = found
+            self._keep(began, lambda: self._known.put(folder, known))
+        return found
+
+    def node(self, node: int) -> Node | None:
+        def keys(found: Node | None) -> Collection[int] | None:
+            return keys_of(node) if found is not None else None
+
+        return self._once(("node", node), lambda: super(CurrentReader, self).node(node), keys)
+
+    def lookup(self, folder: int, name: str) -> Node | None:
+        place = (folder, stored(name))
+
+        def keys(found: Node | None) -> Collection[int]:
+            return {text_key(Key.NAME, *place), *(keys_of(found.id) if found is not None else ())}
+
+        return self._once(("lookup", *place), lambda: super(CurrentReader, self).lookup(folder, name), keys)
+
+    def children(self, folder: int, after: int, limit: int) -> list[Entry]:
+        def keys(found: list[Entry]) -> Collection[int] | None:
+            return {key(Key.KIDS, folder)}.union(*(keys_of(entry.node.id) for entry in found))
+
+        def ask() -> list[Entry]:
+            return self.listed(folder, after, limit)
+
+        listed = self._once(("children", folder, after, limit), ask, keys)
+        return list(listed)
+
+    def named(self, files: Iterable[int]) -> list[tuple[str, Node]]:
+        wanted = tuple(files)
+
+        def keys(found: list[tuple[str, Node]]) -> Collection[int] | None:
+            if len(found) < len(wanted) or any(node.links > 1 for _, node in found):
+                return None  # which name is shown hangs on the folders too, and one that is not there has no node yet
+            return set[int]().union(*({*keys_of(node.id), key(Key.NAMES, node.id)} for _, node in found))
+
+        def ask() -> list[tuple[str, Node]]:
+            return super(CurrentReader, self).named(wanted)
+
+        named = self._once(("named", wanted), ask, keys)
+        return list(named)
+
+    def _once(self, question: Hashable, ask: Callable[[], T], keys: Callable[[T], Collection[int] | None]) -> T:
+        """The answer as of now. One that is kept is as good once the log was looked at, which all who ask at the same
+        time do together; what was committed before somebody asked is always seen."""
+        if question in self._answers:
+            self.caught_up()
+            if (kept := self._answers.get(question)) is not None:
+                answer: T = kept[0]
+                return answer
+        began = self._applied
+        found = ask()
+        relied = keys(found)
+        if relied is not None:
+            self._keep(began, lambda: self._answers.put(question, found, relied))
+        return found
+
+    def _keep(self, began: int, put: Callable[[], None]) -> None:
+        """Remembers what was read since this place in the log. Without waiting: it is no more than a help."""
+        if self._applying.acquire(blocking=False):
+            try:
+                if self._applied == began:
+                    put()
+            finally:
+                self._applying.release()
