@@ -1,5 +1,7 @@
 """When tagging makes way, and for how long."""
 
+from typing import Any
+
 import pytest
 
 from graphfs.model import Event, EventKind, Job, JobState, Outcome
@@ -77,12 +79,14 @@ def test_work_takes_its_share_while_files_pour_in(
         return Outcome(JobState.TAGGED)
 
     drive = Queue(1)
-    worker = Worker(drive, "w", process, None, share=share)  # type: ignore[arg-type]
+    nobody: Any = None
+    queue: Any = drive
+    worker = Worker(queue, "w", process, nobody, share=share)
     monkeypatch.setattr(worker, "_stopping", clock)
     monkeypatch.setattr(clock, "is_set", lambda: bool(drive.done), raising=False)
     worker._arrivals = Arrivals(lambda: clock.now)
     for number in range(40):
         worker.hear(Event(number, EventKind.JOBS, origin=origin))
-    worker.work(None)  # type: ignore[arg-type]
+    worker.work(nobody)
     assert drive.done == [0]
     assert least - 1e-6 <= clock.now <= most + 1e-6
