@@ -345,9 +345,13 @@ class EventKind(StrEnum):
     """Events were lost: forget everything cached."""
 
 
+FROM_TAGGER = -1
+"""The origin of events about what a tagger handed in."""
+
+
 class Event(Struct, frozen=True):
     """A change, told to all mounts and workers in the order it happened. `origin` is the pid of the caller that
-    made it."""
+    made it (0: who asked has none, or it is not known), or `FROM_TAGGER`."""
 
     seq: int
     kind: EventKind

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from graphfs.api import Drive
 from graphfs.errors import Conflict, DriveError, NotFound, Unavailable
-from graphfs.model import Event, EventKind, Job, JobState, Outcome
+from graphfs.model import FROM_TAGGER, Event, EventKind, Job, JobState, Outcome
 from tagger import retry
 from tagger.arrivals import Arrivals
 from tagger.knowledge import Knowledge
@@ -57,9 +57,8 @@ class Worker:
     def hear(self, event: Event) -> None:
         """Takes an event of the drive. Quick."""
         if event.kind in (EventKind.TAGS, EventKind.RESET):
-            # what a tagger hands in is changed by nobody's process
-            self._knowledge.changed(by_person=event.origin != 0 or event.kind is EventKind.RESET)
-        if event.kind is EventKind.JOBS and event.origin:
+            self._knowledge.changed(by_person=event.origin != FROM_TAGGER)
+        if event.kind is EventKind.JOBS and event.origin != FROM_TAGGER:
             self._arrivals.came()
         if event.kind in (EventKind.JOBS, EventKind.RESET):
             with self._wake:

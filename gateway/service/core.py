@@ -66,11 +66,13 @@ class Settings(Struct, frozen=True):
 class Change:
     """One change under way: its transaction, and what follows once it is committed (sets in memory, events)."""
 
-    __slots__ = ("_after", "_events", "_steps", "caller", "now", "tx")
+    __slots__ = ("_after", "_events", "_steps", "caller", "now", "origin", "tx")
 
     def __init__(self, tx: Transaction, caller: Caller, now: int) -> None:
         self.tx = tx
         self.caller = caller
+        self.origin = caller.pid
+        """What the events of this change are said to come from."""
         self.now = now
         self._events: list[Told] = []
         self._steps: list[Step] = []
@@ -85,7 +87,7 @@ class Change:
         self._after.append(step)
 
     def tell(self, kind: EventKind, node: int = 0, name: str = "") -> None:
-        self._events.append(Told(kind, node, name, self.caller.pid))
+        self._events.append(Told(kind, node, name, self.origin))
 
     def live(self, file: int, live: bool) -> None:
         self._steps.append(LiveStep(file, live))

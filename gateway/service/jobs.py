@@ -12,6 +12,7 @@ from gateway.service.turns import Pace, Turns, left
 from gateway.store.base import EdgeRow
 from graphfs.errors import AlreadyExists, Conflict, InvalidArgument, NameTooLong, NotFound
 from graphfs.model import (
+    FROM_TAGGER,
     Caller,
     EdgeState,
     EventKind,
@@ -58,6 +59,7 @@ class JobPart(EdgePart):
     @again
     def lease(self, worker: str, limit: int, seconds: float) -> list[Job]:
         with self.change(_TAGGER) as change:
+            change.origin = FROM_TAGGER
             tx, now = change.tx, change.now
             found = []
             if tx.memo(_PAUSED):
@@ -102,6 +104,7 @@ class JobPart(EdgePart):
     @again
     def finish(self, file: int, lease: str, outcome: Outcome) -> JobState:
         with self.change(_TAGGER) as change:
+            change.origin = FROM_TAGGER
             tx, now = change.tx, change.now
             record = tx.job(file)
             if record is None:

@@ -6,7 +6,18 @@ import threading
 import pytest
 
 from graphfs.errors import AlreadyExists
-from graphfs.model import FILES_ROOT, AttributeChange, Caller, EventKind, JobState, Outcome, XattrMode
+from graphfs.model import (
+    FILES_ROOT,
+    FROM_TAGGER,
+    AttributeChange,
+    Caller,
+    EventKind,
+    JobState,
+    Outcome,
+    Source,
+    Suggestion,
+    XattrMode,
+)
 from tests.contracts.ground import OWNER, Ground, listening
 
 
@@ -25,6 +36,22 @@ def test_events_come_in_order_and_from_where_one_was(ground: Ground) -> None:
     assert [(event.node, event.name, event.origin) for event in entries] == [(FILES_ROOT, name, 77) for name in "abc"]
     assert ground.drive.events(entries[0].seq, 0) == [event for event in events if event.seq > entries[0].seq]
     assert ground.drive.events(events[-1].seq, 0) == []
+
+
+def test_what_a_tagger_hands_in_is_told_from_what_people_do(ground: Ground) -> None:
+    """Also where nobody knows which process asked: what people say of tags teaches a tagger, its own word does not."""
+    node = ground.file("a", b"x")
+    job = ground.leased(node)[node.file]
+    start = newest(ground)
+    suggested = Suggestion("boat", 0.9, Source.MODEL, "m", "p", "e")
+    ground.drive.finish(job.file, job.lease, Outcome(JobState.TAGGED, (suggested,)))
+    handed_in = ground.drive.events(start, 1)
+    assert {EventKind.TAGS, EventKind.JOBS} <= {event.kind for event in handed_in}
+    assert {event.origin for event in handed_in} == {FROM_TAGGER}
+    ground.drive.change_tags(OWNER, [node.file], ["sea"], [])
+    said = [event.origin for event in ground.drive.events(handed_in[-1].seq, 1) if event.kind == EventKind.TAGS]
+    assert said
+    assert FROM_TAGGER not in said
 
 
 def test_waiting_for_the_next(ground: Ground) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from graphfs.model import Event, EventKind, Job, JobState, Outcome
+from graphfs.model import FROM_TAGGER, Event, EventKind, Job, JobState, Outcome
 from tagger.arrivals import Arrivals
 from tagger.worker import Worker
 
@@ -66,13 +66,14 @@ class Queue:
 
 
 @pytest.mark.parametrize(
-    ("origin", "share", "least", "most"), [(7, 0.1, 0.9, 1.3), (0, 0.1, 0.1, 0.1), (7, 1.0, 0.1, 0.1)]
+    ("origin", "share", "least", "most"),
+    [(7, 0.1, 0.9, 1.3), (FROM_TAGGER, 0.1, 0.1, 0.1), (0, 0.1, 0.9, 1.3), (7, 1.0, 0.1, 0.1)],
 )
 def test_work_takes_its_share_while_files_pour_in(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, origin: int, share: float, least: float, most: float
 ) -> None:
     """A file takes 0.1 s: with a tenth of the time the next begins a second later, or when nothing comes any more. What
-    taggers hand in themselves (nobody's process) is no arrival."""
+    taggers hand in themselves is no arrival."""
 
     def process(job: Job, desk: object) -> Outcome:
         clock.now += 0.1
