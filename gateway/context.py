@@ -15,8 +15,8 @@ from graphfs.model import Caller, Scope, Token
 
 T = TypeVar("T")
 
-THREADS = 32
-"""Calls that may wait at the same time."""
+THREADS, SHARED_THREADS = 8, 32
+"""Calls that may wait at the same time: on a store in this process, and on one to which each is a journey."""
 MOST_WAITING = 512
 """Calls that may wait for a thread before new ones are turned away."""
 CLIENT_PATIENCE = 60.0
@@ -66,7 +66,7 @@ class Context:
         self.instance = instance or secrets.token_hex(8)
         self.shared = bool(instance)
         """Whether other servers serve this drive too, and events bear the store's numbers."""
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
+        self._threads = ThreadPoolExecutor(SHARED_THREADS if self.shared else THREADS, thread_name_prefix="gateway")
         self.waiting = 0
         """Calls on threads, and waiting for one."""
         self.active = 0

@@ -351,7 +351,7 @@ FROM_TAGGER = -1
 
 class Event(Struct, frozen=True):
     """A change, told to all mounts and workers in the order it happened. `origin` is the pid of the caller that
-    made it (0: who asked has none, or it is not known), or `FROM_TAGGER`."""
+    made it (0: who asked has none, or it is not known), or -1 (`FROM_TAGGER`)."""
 
     seq: int
     kind: EventKind

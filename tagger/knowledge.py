@@ -78,12 +78,12 @@ class Knowledge:
         self._edges: dict[int, Sequence[Edge]] = {}
         self._at = self._edges_at = float("-inf")
         self._stale_after = 0.0
-        self._said = False
-        """Whether a person changed tags since the drive was asked."""
+        self._said = self._heeded = 0
+        """How often a person changed tags, and as of which time files were asked about. Only who hears counts."""
 
     def changed(self, *, by_person: bool) -> None:
         """Tags changed somewhere. Quick: called on the thread that hears of it."""
-        self._said = self._said or by_person
+        self._said += int(by_person)
         self._stale_after = min(self._stale_after, _SOON if by_person else _FRESH)
 
     def tags(self) -> tuple[Tag, ...]:
@@ -93,20 +93,20 @@ class Knowledge:
             if self._clock() - self._at >= self._stale_after:
                 before, said = self._stale_after, self._said
                 # Before it is asked: what changes from now on is asked for again.
-                self._stale_after, self._said = _STALE, False
+                self._stale_after = _STALE
                 try:
                     every = self._drive.tags(self._caller)
                 except BaseException:
-                    self._stale_after, self._said = before, said or self._said
+                    self._stale_after = min(before, self._stale_after)
                     raise
                 found = [tag for tag in every if not self.proposals.is_only_proposed(tag)]
                 paths = [(tag.path, tag.aliases) for tag in found]
                 if paths != [(tag.path, tag.aliases) for tag in self._tags]:
                     self._tags = tuple(found)
                 self._at = self._clock()
-                if said or self._at - self._edges_at >= _STALE:
+                if said != self._heeded or self._at - self._edges_at >= _STALE:
                     self._edges = {}  # not cleared: who is asking now keeps an answer of before where it is not seen
-                    self._edges_at = self._at
+                    self._edges_at, self._heeded = self._at, said
             return self._tags
 
     def edges(self, file: int) -> Sequence[Edge]:

@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 _BATCH = 4
 """Jobs that one thread leases at a time: few, so that several workers share what there is."""
 _BREATH = 0.2
+"""Seconds between two looks for work that find none, at least."""
 _AWAY = (Unavailable, Conflict)
 
 

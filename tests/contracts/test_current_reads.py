@@ -12,9 +12,9 @@ import pytest
 from gateway.service.service import Service
 from gateway.store.neo4j.reader import Neo4jReader
 from gateway.store.neo4j.store import Neo4jStore
-from graphfs.errors import DriveError
+from graphfs.errors import DriveError, Unavailable
 from graphfs.model import FILES_ROOT, AttributeChange, Replace
-from tests.contracts.ground import FILE, FOLDER, OWNER, patch
+from tests.contracts.ground import FILE, FOLDER, OWNER, eventually, patch
 
 NAMES = ("a", "b", "c", 'it\'s "d"')
 
@@ -119,37 +119,65 @@ def test_what_a_repair_mends_is_known_to_all(slow: tuple[Service, Service]) -> N
         assert server.children(OWNER, folder)[0].node.links == 1
 
 
-def test_many_who_ask_at_once_share_a_look(two: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch) -> None:
-    """And each sees what was committed before it asked."""
-    one, other = two
-    folder = one.create(OWNER, FILES_ROOT, "folder", FOLDER).id
-    one.create(OWNER, folder, "a", FILE)
-    other.children(OWNER, folder)
-    one.create(OWNER, folder, "b", FILE)
-    store = neo4j(other)
-    many, looks = 32, [0]
-    here, all_here = [0], threading.Event()
-    look: Callable[[], None] = store._catch_up
+MANY = 32
+
+
+def at_once(
+    store: Neo4jStore, monkeypatch: pytest.MonkeyPatch, look: Callable[[], None], ask: Callable[[], object]
+) -> tuple[int, list[object]]:
+    """Looks at the log that were made for many who asked while the first was under way, and what each was told."""
+    looks: list[int] = []
+    found: list[object] = []
 
     def counted() -> None:
-        looks[0] += 1
-        all_here.wait(30)
+        looks.append(1)
+        if len(looks) == 1:
+            eventually(lambda: len(vars(store._looking)["_waiters"]) == MANY - 1, 60)
         look()
 
-    monkeypatch.setattr(store, "_catch_up", counted)
-    found: list[list[str]] = []
+    def asked() -> None:
+        try:
+            store.caught_up()
+            found.append(ask())
+        except DriveError as error:
+            found.append(type(error))
 
-    def ask() -> None:
-        here[0] += 1
-        if here[0] == many:
-            all_here.set()
-        store.caught_up()
-        found.append([entry.name for entry in other.children(OWNER, folder)])
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "_catch_up", counted)
+        threads = [threading.Thread(target=asked) for _ in range(MANY)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    return len(looks), found
 
-    threads = [threading.Thread(target=ask) for _ in range(many)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert found == [["a", "b"]] * many
-    assert looks[0] < many
+
+def test_many_who_ask_at_once_share_a_look(slow: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is under way when the others come; the next serves them all, and each sees what was committed before."""
+    one, other = slow
+    folder = one.create(OWNER, FILES_ROOT, "folder", FOLDER).id
+    store = neo4j(other)
+    store.children(folder, 0, 0)
+    one.create(OWNER, folder, "a", FILE)
+    store.children(folder, 0, 0)
+    one.create(OWNER, folder, "b", FILE)
+    truth = store._catch_up
+    looks, seen = at_once(store, monkeypatch, truth, lambda: store._applied)
+    assert looks == 2
+    assert seen == [neo4j(one)._applied] * MANY
+    assert [entry.name for entry in store.children(folder, 0, 0)] == ["a", "b"]
+
+
+def test_a_look_that_fails_has_failed_for_all_who_wait(
+    slow: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is away takes ten seconds to say so: nobody waits for that after another."""
+
+    def away() -> None:
+        raise Unavailable("away")
+
+    store = neo4j(slow[0])
+    looks, told = at_once(store, monkeypatch, away, lambda: None)
+    assert looks == 1
+    assert told == [Unavailable] * MANY
+    store.caught_up()

@@ -118,8 +118,11 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-_ANEW = "MATCH (d:Drive {id: 0}) SET d.locked = 0 WITH d, d.seq + 1 AS next SET d.seq = next, d.pruned = next"
-"""A repair is no change of the log: every main server is told that what it remembers reaches back too far."""
+_ANEW = (
+    "MATCH (d:Drive {id: 0}) SET d.locked = 0 WITH d, d.seq + 1 AS next SET d.seq = next, d.pruned = next RETURN true"
+)
+"""A repair is no change of the log: together with it every main server is told that what it remembers reaches back too
+far."""
 
 
 def check(connection: Connection, repair: bool) -> list[Problem]:
@@ -130,7 +133,5 @@ def check(connection: Connection, repair: bool) -> list[Problem]:
         rows = connection.read(f"{one.find} RETURN {one.subject} LIMIT 1000")
         found += [Problem(one.kind, str(row[0]), mend) for row in rows]
         if rows and mend:
-            connection.write(f"MATCH (d:Drive {{id: 0}}) SET d.locked = 0 WITH d {one.find} {one.repair}")
-    if any(problem.repaired for problem in found):
-        connection.write(_ANEW)
+            connection.write_together((_ANEW, f"MATCH (d:Drive {{id: 0}}) WITH d {one.find} {one.repair}"), {})
     return found

@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import TypeVar
 
 from gateway.store.neo4j.connection import Connection
-from gateway.store.neo4j.known import Answers, Known, Place, keys_of
+from gateway.store.neo4j.known import LONGEST, Answers, Known, Place, keys_of
 from gateway.store.neo4j.reader import Neo4jReader
 from gateway.store.neo4j.texts import stored
 from gateway.store.neo4j.writes import Key, key, text_key
+from graphfs.errors import DriveError, Unavailable
 from graphfs.model import Entry, Node
 
 T = TypeVar("T")
@@ -28,6 +29,9 @@ class CurrentReader(Neo4jReader):
         self._at_it = False
         self._looks = self._looked = 0
         """How many looks at the log were begun for somebody, and the last one that found it."""
+        self._failed = 0
+        self._failure: DriveError = Unavailable()
+        """How many looks failed, and with what the last one did."""
 
     def _catch_up(self) -> None:
         """Looks at the log, and applies what is new there."""
@@ -39,24 +43,33 @@ class CurrentReader(Neo4jReader):
         self._answers.forget(keys)
 
     def caught_up(self) -> None:
-        """One look at the log serves all who came before it began."""
+        """One look at the log serves all who came before it began. One that fails has failed for all who wait: a store
+        that is away would keep one waiting after the other."""
         with self._looking:
-            arrived = self._looks
+            arrived, failed = self._looks, self._failed
             while self._looked <= arrived and self._at_it:
                 self._looking.wait()
+                if self._failed != failed:
+                    raise type(self._failure)(*self._failure.args) from self._failure
             if self._looked > arrived:
                 return
             self._at_it = True
             self._looks = this = self._looks + 1
         try:
             self._catch_up()
-        except BaseException:
-            this = 0
-            raise
-        finally:
+        except BaseException as error:
             with self._looking:
-                self._looked, self._at_it = max(self._looked, this), False
-                self._looking.notify_all()
+                if isinstance(error, DriveError):
+                    self._failed, self._failure = self._failed + 1, error
+                self._ended()
+            raise
+        with self._looking:
+            self._looked = this
+            self._ended()
+
+    def _ended(self) -> None:
+        self._at_it = False
+        self._looking.notify_all()
 
     def known(self, node: int) -> Place | None:
         return self._known.get(node)
@@ -85,6 +98,8 @@ class CurrentReader(Neo4jReader):
 
     def children(self, folder: int, after: int, limit: int) -> list[Entry]:
         def keys(found: list[Entry]) -> Collection[int] | None:
+            if len(found) > LONGEST:
+                return None
             return {key(Key.KIDS, folder)}.union(*(keys_of(entry.node.id) for entry in found))
 
         def ask() -> list[Entry]:
@@ -97,7 +112,7 @@ class CurrentReader(Neo4jReader):
         wanted = tuple(files)
 
         def keys(found: list[tuple[str, Node]]) -> Collection[int] | None:
-            if len(found) < len(wanted) or any(node.links > 1 for _, node in found):
+            if len(found) > LONGEST or len(found) < len(wanted) or any(node.links > 1 for _, node in found):
                 return None  # which name is shown hangs on the folders too, and one that is not there has no node yet
             return set[int]().union(*({*keys_of(node.id), key(Key.NAMES, node.id)} for _, node in found))
 

@@ -46,13 +46,17 @@ def keys_of(node: int) -> set[int]:
     return {key(Key.NODE, node), key(Key.TIMES, node)}
 
 
-class Answers:
-    """Answers to questions with the keys that each relies on: at most `most` keys in all, `longest` in one; the oldest
-    leave first. Changed under the lock of the log alone. One is only as true as the last look at the log: who hands it
-    out looks first."""
+LONGEST = 1_000
+"""Names in an answer that is kept: for more it costs as much to keep as to ask."""
 
-    def __init__(self, most: int = 60_000, longest: int = 2_000) -> None:
-        self._most, self._longest = most, longest
+
+class Answers:
+    """Answers to questions with the keys that each relies on: at most `most` keys in all; the oldest leave first.
+    Changed under the lock of the log alone. One is only as true as the last look at the log: who hands it out looks
+    first."""
+
+    def __init__(self, most: int = 60_000) -> None:
+        self._most = most
         self._kept: dict[Hashable, tuple[Any, frozenset[int]]] = {}
         self._relying: defaultdict[int, set[Hashable]] = defaultdict(set)
         self._keys = 0
@@ -66,8 +70,6 @@ class Answers:
 
     def put(self, question: Hashable, answer: object, keys: Collection[int]) -> None:
         self._drop(question)
-        if len(keys) > self._longest:
-            return
         relied = frozenset(keys)
         self._keys += len(relied)
         while self._kept and self._keys > self._most:

@@ -228,3 +228,27 @@ def test_files_are_asked_about_again_after_a_person_said_something(tmp_path: Pat
     knowledge.tags()
     knowledge.edges(7)
     assert drive.about == [7, 7, 7]
+
+
+def test_what_a_person_says_while_the_drive_is_asked_counts() -> None:
+    """The answer about tags may be from before it, and what is known of files certainly is."""
+    drive = Tags()
+    now = [10.0]
+    knowledge = Knowledge(drive, ME, clock=lambda: now[0])
+    knowledge.tags()
+    knowledge.edges(7)
+    knowledge.changed(by_person=False)
+    now[0] += 3.0
+    ask = drive.tags
+
+    def interrupted(caller: Caller) -> list[Tag]:
+        knowledge.changed(by_person=True)
+        return ask(caller)
+
+    drive.tags = interrupted  # type: ignore[method-assign]  # the person speaks just now
+    knowledge.tags()
+    drive.tags = ask  # type: ignore[method-assign]  # and never again
+    now[0] += 0.1
+    knowledge.tags()
+    knowledge.edges(7)
+    assert drive.about == [7, 7]
