@@ -62,9 +62,9 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
         if error.status < 400:
             raise
         refused = _HTTP_CODES.get(error.status, errors.InvalidArgument)(error.reason)
-    except ConnectionResetError:
-        raise
-    except Exception:  # noqa: BLE001  # logged whole, and told as `internal`
+    except Exception as error:  # logged whole, and told as `internal`
+        if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+            raise  # who asked is gone
         _log.exception("%s %s failed", request.method, request.path)
         refused = errors.DriveError("an internal error; the server's log says more")
     response = error_response(refused)

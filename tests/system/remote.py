@@ -11,6 +11,7 @@ from pathlib import Path
 from graphfs.client import connect
 from graphfs.errors import DriveError
 from tests.contracts.ground import eventually
+from tests.processes import suspend
 from tests.system.mounts import PROJECT, Place, place
 
 
@@ -48,11 +49,10 @@ class Gateway:
 
     def signal(self, number: int) -> None:
         assert self._process is not None
-        self._process.send_signal(number)
         if number == signal.SIGSTOP:
-            # It goes on until one of its threads has had its turn: on a busy machine that is long enough for an answer.
-            stat = Path(f"/proc/{self._process.pid}/stat")
-            eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", 10)
+            suspend(self._process.pid)
+        else:
+            self._process.send_signal(number)
 
     def kill(self) -> None:
         assert self._process is not None

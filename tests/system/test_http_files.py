@@ -1,10 +1,14 @@
 """Whole files over HTTP: up, down, in ranges, guarded, of any name."""
 
+import fcntl
+import itertools
 import os
 import random
 import socket
 import struct
-from collections.abc import Iterator
+import sys
+import termios
+from collections.abc import Callable, Iterator
 from urllib.parse import quote_from_bytes
 
 import pytest
@@ -191,12 +195,29 @@ def test_an_upload_that_breaks_off_leaves_nothing(drive: Served, http: Http) -> 
     assert drive.ground.read(drive.ground.at("broken/there")) == b"what was there"
 
 
+def filled(connection: socket.socket) -> Callable[[], bool]:
+    seen = [0]
+
+    def still() -> bool:
+        waiting = bytearray(4)
+        fcntl.ioctl(connection, termios.FIONREAD, waiting)
+        seen.append(int.from_bytes(waiting, sys.byteorder))
+        return seen[-1] == seen[-2] > 0
+
+    return still
+
+
 def test_a_download_that_breaks_off_harms_nothing(drive: Served, http: Http) -> None:
     http.ask("PUT", "/v1/files/large", bytes(20_000_000))
-    with http.raw() as connection:
-        authorization = "".join(f"{key}: {value}\r\n" for key, value in http.headers.items())
-        connection.sendall(f"GET /v1/files/large HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n".encode())
-        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+    authorization = "".join(f"{key}: {value}\r\n" for key, value in http.headers.items())
+    for full, farewell in itertools.product((False, True), repeat=2):
+        with http.raw() as connection:
+            connection.sendall(f"GET /v1/files/large HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n".encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+            if full:  # the server waits until somebody reads
+                eventually(filled(connection))
+            if not farewell:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     assert http.ask("HEAD", "/v1/files/large").status == 200
 
 
