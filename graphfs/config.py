@@ -124,6 +124,15 @@ class Llm(Section, frozen=True, kw_only=True):
     max_pictures: Count = 0
 
 
+class Embedding(Section, frozen=True, kw_only=True):
+    base_url: str | None = None
+    model: str | None = None
+    api_key: Secret | None = None
+    api_key_file: str | None = None
+    timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    same_at: Share = 0.75
+
+
 class Speech(Section, frozen=True, kw_only=True):
     base_url: str | None = None
     model: str | None = None
@@ -147,6 +156,7 @@ class Tagger(Section, frozen=True, kw_only=True):
     language: Annotated[str, msgspec.Meta(pattern=r"^(auto|[a-z]{2,3}(-[A-Za-z0-9]+)*)$")] = "auto"
     ocr: Annotated[str, msgspec.Meta(pattern=r"^(off|auto|\w+(\+\w+)*)$")] = "auto"
     llm: Llm = Llm()
+    embedding: Embedding = Embedding()
     speech: Speech = Speech()
 
 
@@ -381,10 +391,11 @@ def _check_together(values: dict[str, object], problems: list[str]) -> None:
         problems.append("tagger.review_at must not be over tagger.apply_at")
     if value("jobs.backoff_seconds") > value("jobs.backoff_max_seconds"):
         problems.append("jobs.backoff_seconds must not be over jobs.backoff_max_seconds")
-    if (value("tagger.llm.base_url") is None) != (value("tagger.llm.model") is None):
-        problems.append("tagger.llm.base_url and tagger.llm.model are set together, or neither")
-    if (value("tagger.speech.base_url") is None) != (value("tagger.speech.model") is None):
-        problems.append("tagger.speech.base_url and tagger.speech.model are set together, or neither")
+    for endpoint in ("tagger.llm", "tagger.embedding", "tagger.speech"):
+        if (value(f"{endpoint}.base_url") is None) != (value(f"{endpoint}.model") is None):
+            problems.append(f"{endpoint}.base_url and {endpoint}.model are set together, or neither")
+    if value("tagger.embedding.base_url") is not None and value("tagger.llm.base_url") is None:
+        problems.append("tagger.embedding serves a large model: set tagger.llm too")
     if value("tagger.speech.base_url") is not None and value("tagger.speech.command") is not None:
         problems.append("tagger.speech.base_url or tagger.speech.command transcribes, not both")
     if value("blobs.engine") == "s3" and value("blobs.endpoint") is None:

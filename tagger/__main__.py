@@ -168,6 +168,7 @@ def _preview(pipeline: Pipeline, desk: Desk, config: Config, file: int, drive: D
         return False
     if told["where"] in {"local", "cloud"}:
         told |= {"endpoint": llm.base_url, "model": llm.model, "answer_tokens": llm.max_tokens}
+        told |= {"embedding": config.tagger.embedding.base_url, "embedding_model": config.tagger.embedding.model}
         told |= {"tokens_today": used, "daily_token_budget": llm.daily_token_budget}
     sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
     return True
@@ -181,11 +182,12 @@ def _large(
     if not llm.base_url or not llm.model:
         return None
     from tagger.suggest.llm import Beside, Budget  # noqa: PLC0415 - LlamaIndex is 120 MB and 3 s: only for those who want it
-    from tagger.suggest.method import endpoint, suggester  # noqa: PLC0415 - as above
+    from tagger.suggest.method import endpoint, near, suggester  # noqa: PLC0415 - as above
 
     budget = Budget(llm.daily_token_budget, lambda tokens: drive.spend(str(llm.base_url), tokens))
     beside = Beside(llm.concurrency, llm.max_pictures, listens)
-    return suggester(llm, endpoint(llm), offline, drive, budget, prompts, locked.lock, beside)
+    by_meaning = near(config.tagger.embedding, drive, offline, locked.lock)
+    return suggester(llm, endpoint(llm), offline, drive, budget, prompts, locked.lock, beside, by_meaning)
 
 
 def _subscribe(drive: Drive, listeners: tuple[Callable[[Event], None], ...], stop: threading.Event) -> bool:

@@ -72,6 +72,9 @@ class Question(Protocol):
     @property
     def picture_bytes(self) -> int: ...
 
+    @property
+    def embedded(self) -> tuple[str, ...]: ...
+
 
 class Private(Protocol):
     """A suggester that may send a file's text somewhere."""
@@ -194,6 +197,7 @@ class Pipeline:
             user=question.user,
             pictures=question.pictures,
             tokens=question.tokens,
+            embedded=question.embedded,
             bytes=len(question.system.encode()) + len(question.user.encode()) + question.picture_bytes,
         )
 
@@ -303,6 +307,8 @@ class Preview(Struct, frozen=True):
     user: str = ""
     pictures: int = 0
     tokens: int = 0
+    embedded: tuple[str, ...] = ()
+    """Texts that an embedding endpoint is sent before."""
     bytes: int = 0
     """Of the prompt and its pictures."""
     looked_at: tuple[str, ...] = ()

@@ -1,21 +1,13 @@
 """`preview`: what the tagger would send where for a file. The tagger itself says it, as a process of its own."""
 
-import os
-import subprocess
-import sys
 from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from graphfs.cli.condition import tagger_of
 from graphfs.cli.drives import Place, opened
 from graphfs.cli.exits import OK
 from graphfs.cli.locations import files_at
+from graphfs.cli.models import ask
 from graphfs.cli.screen import Screen, size_text
-from graphfs.config import FILE_NAME
-from graphfs.errors import Unavailable
 
 _WHERE = {
     "nowhere": "left alone",
@@ -28,44 +20,14 @@ _WHERE = {
 def preview(arguments: Namespace, screen: Screen) -> int:
     """Prints the prompt."""
     with opened(arguments, arguments.file[:1]) as place:
-        if not place.served:
-            raise Unavailable("nobody serves this drive: mount it first")
-        command = _command(arguments, place)
-        told = [_asked(command, node.file) for path in arguments.file for _, node in files_at(place, path)]
+        files = [node.file for path in arguments.file for _, node in files_at(place, path)]
+        told = [ask(place, arguments, "tagger", ["--preview", str(file)]) for file in files]
     if screen.as_json:
         screen.json(told)
         return OK
     for one in told:
         _print(screen, place, one)
     return OK
-
-
-def _command(arguments: Namespace, place: Place) -> list[str]:
-    """The tagger, as the one of this drive was started."""
-    address = place.record.server if place.record else arguments.server or f"unix:{Path(arguments.state) / 'api.sock'}"
-    command = [sys.executable, "-m", "tagger", "--server", str(address)]
-    if arguments.token_file:
-        command += ["--token-file", arguments.token_file]
-    running = tagger_of(place.record)
-    words = Path(f"/proc/{running}/cmdline").read_bytes().decode().split("\0") if running else []
-    state = place.record.state if place.record else arguments.state
-    if "--config" in words:
-        command += ["--config", words[words.index("--config") + 1]]
-    elif state and (Path(state) / FILE_NAME).exists():
-        command += ["--config", str(Path(state) / FILE_NAME)]
-    return command
-
-
-def _asked(command: list[str], file: int) -> dict[str, Any]:
-    root = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    kept = {name: value for name, value in os.environ.items() if name not in {"GRAPHFS_STATE", "GRAPHFS_SERVER"}}
-    done = subprocess.run(
-        [*command, "--preview", str(file)], capture_output=True, check=False, env={**kept, "PYTHONPATH": path}
-    )
-    if done.returncode:
-        raise Unavailable(done.stderr.decode("utf-8", "replace").strip()[-500:] or "the tagger said nothing")
-    return msgspec.json.decode(done.stdout, type=dict[str, Any])
 
 
 def _print(screen: Screen, place: Place, told: dict[str, Any]) -> None:
@@ -82,6 +44,13 @@ def _print(screen: Screen, place: Place, told: dict[str, Any]) -> None:
         f"about {told['tokens']:,} tokens, and up to {told['answer_tokens']:,} for the answer; "
         f"{size_text(told['bytes'])} of text{shown}; {told['tokens_today']:,}{budget} tokens were used today"
     )
+    if told["embedded"]:
+        screen.line(
+            f"before that these passages to {screen.name(told['embedding'])}, model "
+            f"{screen.name(told['embedding_model'])}; its nearest tags take the place of the ones shown here"
+        )
+        for passage in told["embedded"]:
+            screen.line(screen.name(f"  {' '.join(passage.split())}"))
     for part in ("system", "user"):
         screen.line(screen.style(f"--- {part}", "dim"))
         for line in told[part].splitlines():

@@ -3,29 +3,25 @@
 The models are the tagger's: it is started as a program of its own and answers in JSON.
 """
 
-import json
-import os
-import subprocess
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from graphfs.cli.drives import Place, opened
 from graphfs.cli.exits import NO, OK
+from graphfs.cli.models import ask
 from graphfs.cli.screen import Screen, count_text
-from graphfs.errors import AlreadyExists, DriveError, InvalidArgument, Unavailable
+from graphfs.errors import AlreadyExists, DriveError, InvalidArgument
 
-_SETTINGS = "config.yaml"
+_PROGRAM = "tagger.vocabulary"
 
 
 def build(arguments: Namespace, screen: Screen) -> int:
     """Shows the set of tags that the files suggest; makes it with --apply."""
     with opened(arguments) as place:
         words = ["build", "--sample", str(arguments.sample), "--least", str(arguments.least)]
-        said = _ask(place, arguments, screen, words)
+        said = ask(place, arguments, _PROGRAM, words, progress=screen.lively)
         proposals = said["proposals"]
         if arguments.only:
             proposals = [one for one in proposals if one["tag"] in arguments.only]
@@ -72,7 +68,7 @@ def clean(arguments: Namespace, screen: Screen) -> int:
     """Shows tags that may be one, asks about each pair, and merges them."""
     merged, pairs = 0, []
     with opened(arguments) as place:
-        for one in _ask(place, arguments, screen, ["clean"]):
+        for one in ask(place, arguments, _PROGRAM, ["clean"], progress=screen.lively):
             would = place.drive.merge_tags(place.caller, one["tag"], one["into"], preview=True)
             pairs.append({**one, "files": would.files, "already": would.already, "merged": False})
             if not screen.as_json:
@@ -91,28 +87,3 @@ def clean(arguments: Namespace, screen: Screen) -> int:
     else:
         screen.note("Nothing was changed (--yes merges all of them, `graphfs merge-tags` one).")
     return OK
-
-
-def _ask(place: Place, arguments: Namespace, screen: Screen, words: Sequence[str]) -> Any:
-    """What the tagger's program answers. Unavailable with its last words when it does not."""
-    if not place.served:
-        raise Unavailable("nobody serves this drive: mount it first, the models are asked through it")
-    if place.record is not None:
-        address, state = place.record.server, Path(place.record.state)
-    elif arguments.server:
-        address, state = arguments.server, None
-    else:
-        state = Path(arguments.state).expanduser().absolute()
-        address = str(state)
-    command = [sys.executable, "-m", "tagger.vocabulary", *words, "--server", address]
-    if arguments.token_file:
-        command += ["--token-file", str(Path(arguments.token_file).expanduser())]
-    if state is not None and (state / _SETTINGS).exists():
-        command += ["--config", str(state / _SETTINGS)]
-    progress = None if screen.lively else subprocess.PIPE
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=progress, env=environment, check=False)
-    if done.returncode:
-        last = (done.stderr or b"").decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise Unavailable(last or "the tagger's program gave no answer")
-    return json.loads(done.stdout)

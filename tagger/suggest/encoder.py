@@ -7,7 +7,7 @@ unigram vocabulary of
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,28 @@ MODEL = "use-multilingual-v3"
 PIECES = 128_000
 _CHARS = 320
 """Characters of one text that are embedded; time grows with them, meaning hardly does."""
+
+
+class Words(Protocol):
+    """What words are worth (see `Encoder`)."""
+
+    def rank(self, word: str, /) -> int: ...
+
+    def pieces(self, text: str) -> list[tuple[str, int]]: ...
+
+
+class Encodes(Words, Protocol):
+    """Text as vectors too."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """One row of length 1 a text; an empty text is a row of zeros. ModelUnavailable."""
+        ...
+
+    def kept(self, what: str) -> Vectors | None:
+        """The vector of a content or a name, where it is worth remembering and was."""
+        ...
+
+    def keep(self, what: str, vector: Vectors) -> None: ...
 
 
 class Encoder:
@@ -39,6 +61,12 @@ class Encoder:
         if filled:
             found[filled] = self._model.encode([texts[i][:_CHARS] for i in filled])
         return found
+
+    def kept(self, what: str) -> Vectors | None:
+        """Nothing: finding it anew costs as little as looking for it."""
+
+    def keep(self, what: str, vector: Vectors) -> None:
+        """See `kept`."""
 
     def pieces(self, text: str) -> list[tuple[str, int]]:
         """A run of text without blanks (Chinese, Japanese, Thai) cut into the likeliest pieces, each with its

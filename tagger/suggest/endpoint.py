@@ -68,7 +68,9 @@ class Endpoint:
         try:
             response = self._llm.chat(messages, **wanted)
         except openai.APIStatusError as error:
-            raise _of_status(error, rung) from error
+            if error.status_code in {400, 415, 422, 501} and rung != "plain":
+                raise Unsupported(f"{error.status_code} for {rung}") from error
+            raise of_status(error, "the endpoint") from error
         except openai.APITimeoutError as error:
             raise ModelUnavailable("the model did not answer in time") from error
         except (
@@ -100,20 +102,16 @@ def _tokens(raw: Any) -> int:
     return int(total or 0)
 
 
-def _of_status(error: openai.APIStatusError, rung: Rung) -> Exception:
-    """What a refusal means: for this way of asking, for now, or until somebody mends it."""
+def of_status(error: openai.APIStatusError, who: str) -> ModelUnavailable:
+    """What a refusal means: for now, or until somebody mends it."""
     status = error.status_code
-    if status in {400, 415, 422, 501} and rung != "plain":
-        return Unsupported(f"{status} for {rung}")
     if status in {401, 403}:
-        return ModelUnavailable(f"the endpoint refuses the key ({status})", seconds=_PAUSE, stands=True)
+        return ModelUnavailable(f"{who} refuses the key ({status})", seconds=_PAUSE, stands=True)
     if status == 404:
-        return ModelUnavailable("the endpoint does not know this address or model (404)", seconds=_PAUSE, stands=True)
+        return ModelUnavailable(f"{who} does not know this address or model (404)", seconds=_PAUSE, stands=True)
     if status == 402:
-        return ModelUnavailable("the endpoint wants to be paid (402)", seconds=_PAUSE, stands=True)
-    return ModelUnavailable(
-        f"the endpoint answered {status}", seconds=retry_after(error.response.headers.get("retry-after"))
-    )
+        return ModelUnavailable(f"{who} wants to be paid (402)", seconds=_PAUSE, stands=True)
+    return ModelUnavailable(f"{who} answered {status}", seconds=retry_after(error.response.headers.get("retry-after")))
 
 
 def retry_after(value: str | None, now: float | None = None) -> float | None:

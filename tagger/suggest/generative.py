@@ -16,14 +16,12 @@ from tagger.suggest.answers import Answer, Chosen, parse
 from tagger.suggest.choice import Idea, choose
 from tagger.suggest.endpoint import RUNGS, Unsupported
 from tagger.suggest.failure import AnswerUnusable
-from tagger.suggest.llm import PICTURE_TOKENS, Asked, Beside, Budget, Memory, Question, question
+from tagger.suggest.llm import PICTURE_TOKENS, Asked, Beside, Budget, Memory, Near, Question, question
 from tagger.suggest.offline import Offline
 from tagger.suggest.prompt import Prompt
 from tagger.suggest.subject import Subject, Wishes
 from tagger.suggest.vocabulary import topical
 
-MATCH = 0.75
-"""Cosine of a name and a tag's name from which they are one subject; below it the name is a new tag."""
 _SCHEMA = {
     "type": "object",
     "properties": {
@@ -58,9 +56,11 @@ class Generative:
         budget: Budget,
         lock: AbstractContextManager[object] | None = None,
         beside: Beside | None = None,
+        near: Near | None = None,
     ) -> None:
         """`prompt` is that of `tagger.prompts.generative`; the others as for `tagger.suggest.llm.LargeModel`."""
         self._beside = beside or Beside()
+        self._near = near or Near(offline, lock or contextlib.nullcontext())
         self.turn: AbstractContextManager[object] = threading.BoundedSemaphore(self._beside.at_once)
         self._offline, self._endpoint, self._prompt = offline, endpoint, prompt
         self._memory, self._budget = memory, budget
@@ -70,11 +70,12 @@ class Generative:
     @property
     def local(self) -> bool:
         """Whether what is sent stays on this machine."""
-        return self._endpoint.local
+        return self._endpoint.local and self._near.local
 
     def close(self) -> None:
-        """Closes the connections to the endpoint."""
+        """Closes the connections to the endpoints."""
         self._endpoint.close()
+        self._near.close()
 
     def suggest(self, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...]) -> tuple[Suggestion, ...]:
         """See `tagger.suggest.subject.Suggester`. ModelUnavailable, AnswerUnusable."""
@@ -82,8 +83,8 @@ class Generative:
             given = self._offline.facts(subject, wishes)
         named = self.names(subject, wishes)
         version = self._prompt.version(wishes, self._beside.version)
-        with self._lock:
-            self._offline.vocabulary.use(tags)
+        with self._near.lock:
+            self._near.offline.vocabulary.use(tags)
             ideas = [idea for chosen in named if (idea := self._idea(chosen, wishes, version, tags))]
         return facts.merged(given, choose(ideas, wishes))
 
@@ -122,9 +123,10 @@ class Generative:
     def _idea(self, chosen: Chosen, wishes: Wishes, version: str, tags: tuple[Tag, ...]) -> Idea | None:
         """A name as the tag that it means, else as a new one; facts are not the model's to say."""
         allowed = {tag.path for tag in topical(tags, wishes.vocabulary)}
-        exact = self._offline.vocabulary.exact(chosen.name)
-        path, likeness = (exact, 1.0) if exact in allowed else self._offline.vocabulary.nearest(chosen.name, allowed)
-        if likeness < MATCH:
+        vocabulary = self._near.offline.vocabulary
+        exact = vocabulary.exact(chosen.name)
+        path, likeness = (exact, 1.0) if exact in allowed else vocabulary.nearest(chosen.name, allowed)
+        if likeness < self._near.same_at:
             path = ""
         name = path or facts.clean_path(chosen.name.lower() if chosen.name.isascii() else chosen.name)
         if not name or facts.is_factual(name) or len(name) > 60:

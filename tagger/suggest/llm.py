@@ -15,14 +15,16 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
+from msgspec import structs
+
 from graphfs.model import Source, Suggestion, Tag
 from tagger.suggest import facts
 from tagger.suggest.answers import Answer, Chosen, parse
 from tagger.suggest.choice import Idea, choose
 from tagger.suggest.endpoint import RUNGS, Rung, Unsupported
 from tagger.suggest.failure import AnswerUnusable, ModelUnavailable
-from tagger.suggest.offline import Offline
-from tagger.suggest.prompt import Prompt
+from tagger.suggest.offline import Offline, passages, words_of
+from tagger.suggest.prompt import Prompt, cut
 from tagger.suggest.subject import Subject, Wishes
 from tagger.suggest.vocabulary import Vocabulary
 
@@ -84,6 +86,9 @@ class Question(NamedTuple):
     tokens: int
     """About how many it costs without the answer."""
     picture_bytes: int
+    embedded: tuple[str, ...] = ()
+    """What an embedding endpoint is sent first. The tags in the prompt are then those that it finds near; here they
+    are the offline model's."""
 
 
 def question(system: str, user: str, shown: Sequence[bytes]) -> Question:
@@ -117,6 +122,30 @@ class Beside(NamedTuple):
         return tuple(picture for picture, size in zip(pictures, sizes, strict=True) if size <= left)
 
 
+class Near(NamedTuple):
+    """Who finds tags by meaning, for a large model: the offline suggester itself, or one whose vectors are an
+    endpoint's."""
+
+    offline: Offline
+    lock: AbstractContextManager[object]
+    """Held while it is used."""
+    sends: bool = False
+    """Whether what it reads is sent to an endpoint."""
+    local: bool = True
+    """Whether that endpoint is on this machine."""
+    same_at: float = 0.75
+    """Cosine of a name and a tag's name from which they are one subject; below it the name is a new tag."""
+    close: Callable[[], None] = lambda: None
+
+    def read(self, subject: Subject, wishes: Wishes) -> Subject:
+        """The file as it may be read: where that is sent, only so much of its text as the rules let out, and what was
+        found of a part is not remembered for the whole."""
+        text = cut(subject.extract.text, wishes.max_bytes_sent)
+        if not self.sends or text == subject.extract.text:
+            return subject
+        return structs.replace(subject, content="", extract=structs.replace(subject.extract, text=text))
+
+
 class LargeModel:
     """The suggester that asks a large model. One a process."""
 
@@ -129,9 +158,11 @@ class LargeModel:
         budget: Budget,
         lock: AbstractContextManager[object] | None = None,
         beside: Beside | None = None,
+        near: Near | None = None,
     ) -> None:
         """`lock` guards the offline models when several threads suggest at once; it is not held while the model
-        thinks."""
+        thinks. `near`: who finds tags by meaning in place of them."""
+        self._near = near or Near(offline, lock or contextlib.nullcontext())
         self._beside = beside or Beside()
         self.turn: AbstractContextManager[object] = threading.BoundedSemaphore(self._beside.at_once)
         self._offline = offline
@@ -145,34 +176,39 @@ class LargeModel:
     @property
     def local(self) -> bool:
         """Whether what is sent stays on this machine."""
-        return self._endpoint.local
+        return self._endpoint.local and self._near.local
 
     def suggest(self, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...]) -> tuple[Suggestion, ...]:
         """See `tagger.suggest.subject.Suggester`. ModelUnavailable, AnswerUnusable."""
         with self._lock:
             given = self._offline.facts(subject, wishes)
-            candidates = self._offline.candidates(subject, wishes, tags, CANDIDATES)
+        with self._near.lock:
+            candidates = self._near.offline.candidates(self._near.read(subject, wishes), wishes, tags, CANDIDATES)
         version = self._prompt.version(wishes, self._beside.version)
         kept = self._memory.remembered(subject.content, self._endpoint.model, version)
         answer = parse(kept[0]) if kept else None
         if answer is None:
             text, answer = self._ask(subject, wishes, candidates)
             self._memory.remember(subject.content, self._endpoint.model, version, (text,))
-        with self._lock:
+        with self._near.lock:
             ideas = [
                 idea for chosen in answer.choices if (idea := self._idea(chosen, candidates, wishes, version, tags))
             ]
         return facts.merged(given, choose(ideas, wishes))
 
     def close(self) -> None:
-        """Closes the connections to the endpoint."""
+        """Closes the connections to the endpoints."""
         self._endpoint.close()
+        self._near.close()
 
     def preview(self, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...]) -> Question:
         """What would be sent for a file, to the letter."""
         with self._lock:
             candidates = self._offline.candidates(subject, wishes, tags, CANDIDATES)
-        return question(*self._prompt.render(subject, wishes, candidates), self._beside.shown(subject, wishes))
+        asked = question(*self._prompt.render(subject, wishes, candidates), self._beside.shown(subject, wishes))
+        if not self._near.sends:
+            return asked
+        return asked._replace(embedded=tuple(passages(*words_of(self._near.read(subject, wishes)))))
 
     def _ask(self, subject: Subject, wishes: Wishes, candidates: list[str]) -> tuple[str, Answer]:
         """Goes down the ladder until an answer can be understood. A rung that the endpoint refuses is not tried
@@ -213,7 +249,7 @@ class LargeModel:
     def _existing(self, name: str, wishes: Wishes, tags: tuple[Tag, ...]) -> str:
         if wishes.vocabulary:
             return ""
-        vocabulary: Vocabulary = self._offline.vocabulary
+        vocabulary: Vocabulary = self._near.offline.vocabulary
         vocabulary.use(tags)
         return vocabulary.exact(name)
 

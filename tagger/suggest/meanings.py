@@ -57,7 +57,9 @@ class Meanings:
 
     def _learn(self, paths: Sequence[str], names: Vectors) -> None:
         files, seen = self._neighbours.recent(RECENT)
-        mean = seen.mean(axis=0) * (len(seen) / (len(seen) + _FEW_FILES)) if len(seen) else np.zeros(names.shape[1])
+        if not files:
+            seen = np.zeros((0, names.shape[1]), dtype=np.float32)
+        mean = seen.mean(axis=0) * (len(seen) / (len(seen) + _FEW_FILES)) if files else np.zeros(names.shape[1])
         self._mean = np.asarray(mean, dtype=np.float32)
         vectors = unit(seen - self._mean)
         if not len(paths):

@@ -1,15 +1,19 @@
 """Which way a large model tags: selective or generative, asked once or several times. Composes; importing it imports
 LlamaIndex (3 s, 120 MB), so only where an endpoint is configured."""
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import tagger.prompts
+from graphfs.config import Embedding as EmbeddingSettings
 from graphfs.config import Llm
+from tagger.suggest.embedding import Embedding
+from tagger.suggest.encoder import Words
 from tagger.suggest.endpoint import Endpoint
 from tagger.suggest.generative import Generative
-from tagger.suggest.llm import Asked, Beside, Budget, LargeModel, Memory
+from tagger.suggest.llm import Asked, Beside, Budget, LargeModel, Memory, Near
 from tagger.suggest.offline import Offline
 from tagger.suggest.prompt import Prompt
 from tagger.suggest.votes import Votes
@@ -30,6 +34,32 @@ def endpoint(llm: Llm) -> Endpoint:
     )
 
 
+def embedding(
+    settings: EmbeddingSettings, memory: Memory, words: Words, lock: AbstractContextManager[object] | None = None
+) -> Embedding:
+    """The embedding endpoint that is configured. Both `base_url` and `model` must be. `lock` guards `words`."""
+    return Embedding(
+        settings.base_url or "",
+        settings.model or "",
+        settings.api_key.reveal() if settings.api_key else "",
+        timeout=settings.timeout_seconds,
+        memory=memory,
+        words=words,
+        lock=lock,
+    )
+
+
+def near(
+    settings: EmbeddingSettings, memory: Memory, offline: Offline, lock: AbstractContextManager[object] | None = None
+) -> Near | None:
+    """A large model's tags by the vectors of an endpoint, where one is configured. `lock` guards `offline`."""
+    if not settings.base_url or not settings.model:
+        return None
+    one = embedding(settings, memory, offline.words, lock)
+    own = threading.RLock()
+    return Near(offline.over(one), own, sends=True, local=one.local, same_at=settings.same_at, close=one.close)
+
+
 def asked(llm: Llm, one: Asked) -> Asked:
     """The endpoint, or the votes of several answers of it."""
     return Votes(one, llm.samples) if llm.samples > 1 else one
@@ -44,13 +74,14 @@ def suggester(
     prompts: Path | None = None,
     lock: AbstractContextManager[object] | None = None,
     beside: Beside | None = None,
+    near: Near | None = None,
 ) -> LargeModel | Generative:
     """What tags by `one`, in the way that the settings say. `prompts`: the user's own templates."""
     make: Callable[..., LargeModel | Generative] = LargeModel
     folder = prompts
     if llm.method == "generative":
         make, folder = Generative, generative_prompts(prompts)
-    return make(offline, asked(llm, one), Prompt(folder), memory, budget, lock, beside)
+    return make(offline, asked(llm, one), Prompt(folder), memory, budget, lock, beside, near)
 
 
 def generative_prompts(prompts: Path | None) -> Path:

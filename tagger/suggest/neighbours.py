@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphfs.model import EdgeState, Source
-from tagger.suggest.encoder import DIMENSIONS, Vectors
+from tagger.suggest.encoder import Vectors
 from tagger.suggest.facts import is_factual
 from tagger.suggest.lessons import EdgesOf
 
@@ -38,7 +38,7 @@ class Neighbours:
     def __init__(self, most: int = 30_000) -> None:
         self._most = most
         self._files: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self._vectors: Vectors = np.zeros((0, DIMENSIONS), dtype=np.float32)
+        self._vectors: Vectors = np.zeros((0, 0), dtype=np.float32)
         self._rows: dict[int, int] = {}
         self._next = 0
 
@@ -47,6 +47,8 @@ class Neighbours:
 
     def add(self, file: int, vector: Vectors) -> None:
         """Remembers a file, or its new content."""
+        if len(vector) != self._vectors.shape[1]:
+            self._begin(len(vector))
         row = self._rows.get(file)
         if row is None:
             row = self._next % self._most
@@ -58,12 +60,19 @@ class Neighbours:
         self._files[row] = file
         self._vectors[row] = vector
 
+    def _begin(self, dimensions: int) -> None:
+        """Vectors of two lengths have nothing to tell each other."""
+        self._files, self._vectors = np.zeros(0, dtype=np.int64), np.zeros((0, dimensions), dtype=np.float32)
+        self._rows.clear()
+        self._next = 0
+
     def _grow(self, rows: int) -> None:
         if rows <= len(self._files):
             return
         size = min(self._most, max(256, rows * 2))
         self._files = np.concatenate([self._files, np.zeros(size - len(self._files), dtype=np.int64)])
-        self._vectors = np.concatenate([self._vectors, np.zeros((size - len(self._vectors), DIMENSIONS), np.float32)])
+        more = np.zeros((size - len(self._vectors), self._vectors.shape[1]), np.float32)
+        self._vectors = np.concatenate([self._vectors, more])
 
     def votes(self, file: int, vector: Vectors, edges_of: EdgesOf) -> list[Vote]:
         """The topical tags that people gave to the nearest files, and what they rejected there counted against."""
@@ -96,7 +105,7 @@ class Neighbours:
 
     def nearest(self, vector: Vectors, count: int) -> list[tuple[int, float]]:
         """The nearest files with their cosines, the nearest first."""
-        if not self._rows:
+        if not self._rows or len(vector) != self._vectors.shape[1]:
             return []
         cosines = self._vectors @ vector
         order = np.argsort(-cosines)[:count]
@@ -117,7 +126,7 @@ class Neighbours:
                 files, vectors = cache["files"], cache["vectors"].astype(np.float32)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             return
-        if vectors.ndim != 2 or vectors.shape != (len(files), DIMENSIONS):
+        if vectors.ndim != 2 or len(vectors) != len(files):
             return
         for number, vector in zip(files[-self._most :], vectors[-self._most :], strict=True):
             self.add(int(number), vector)

@@ -18,7 +18,7 @@ from graphfs.model import Source, Suggestion, Tag
 from tagger.extract.result import Kind
 from tagger.suggest import facts
 from tagger.suggest.choice import Idea, choose
-from tagger.suggest.encoder import MODEL, Encoder, Vectors
+from tagger.suggest.encoder import MODEL, Encodes, Vectors, Words
 from tagger.suggest.lessons import EdgesOf, Lessons
 from tagger.suggest.meanings import RECENT, Meanings, unit
 from tagger.suggest.neighbours import Neighbours, Vote
@@ -50,7 +50,7 @@ _WORDLESS = frozenset({Kind.PROGRAM, Kind.FONT, Kind.EMPTY, Kind.DATABASE, Kind.
 class Offline:
     """The offline suggester. Holds the models; one a process."""
 
-    def __init__(self, encoder: Encoder, neighbours: Neighbours, edges_of: EdgesOf, this_year: int) -> None:
+    def __init__(self, encoder: Encodes, neighbours: Neighbours, edges_of: EdgesOf, this_year: int) -> None:
         self._encoder = encoder
         self.vocabulary = Vocabulary(encoder)
         self._neighbours = neighbours
@@ -58,6 +58,15 @@ class Offline:
         self._lessons = Lessons(edges_of)
         self._meanings = Meanings(neighbours, self._lessons)
         self._year = this_year
+
+    @property
+    def words(self) -> Words:
+        """Who knows what words are worth."""
+        return self._encoder
+
+    def over(self, encoder: Encodes) -> "Offline":
+        """The same by the vectors of another encoder, which has seen no files yet."""
+        return Offline(encoder, Neighbours(), self._edges_of, self._year)
 
     def suggest(self, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...]) -> tuple[Suggestion, ...]:
         """See `tagger.suggest.subject.Suggester`."""
@@ -69,12 +78,13 @@ class Offline:
         return facts.suggest(subject, wishes, self._year)
 
     def candidates(self, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...], most: int) -> list[str]:
-        """The existing tags that may fit, the likeliest first: what a large model is given to choose from."""
+        """The existing tags that may fit, the likeliest first: what a large model is given to choose from.
+        ModelUnavailable."""
         self.vocabulary.use(tags)
         title, text = words_of(subject)
-        reading = self._read(subject, title, text)
-        votes = {vote.tag: vote for vote in self._votes(subject, reading.about)}
-        sure = self._sure(title, text, reading, votes)
+        about = self._about(subject, title, text)
+        votes = {vote.tag: vote for vote in self._votes(subject, about)}
+        sure = self._sure(title, text, about, votes)
         likely = list(votes)
         likely += [named.tag for named in sorted(self.vocabulary.named(title, text), key=lambda named: -named.times)]
         likely += sorted(sure, key=lambda tag: -sure[tag])
@@ -87,7 +97,7 @@ class Offline:
         reading = self._read(subject, title, text)
         named = {found.tag: found for found in self.vocabulary.named(title, text)}
         votes = {vote.tag: vote for vote in self._votes(subject, reading.about)}
-        sure = self._sure(title, text, reading, votes)
+        sure = self._sure(title, text, reading.about, votes)
         nearest = sorted(sure, key=lambda tag: -sure[tag])[: wishes.max_tags * 4]
         found: list[Idea] = []
         for tag in dict.fromkeys([*votes, *named, *nearest]):
@@ -104,10 +114,20 @@ class Offline:
         fresh = [phrase for phrase in phrases[:4] if phrase.times > 1 and not self.vocabulary.exact(phrase.text)]
         parts = passages(title, text)
         vectors = self._encoder.embed([*parts, *(phrase.text for phrase in fresh)])
-        about = vectors[:1]
-        if len(parts) > 1:
-            about = unit(unit(vectors[1 : len(parts)].mean(axis=0, keepdims=True)) + _LEAD_WEIGHT * vectors[:1])
-        return _Reading(about[: len(parts)], fresh, vectors[len(parts) :])
+        return _Reading(_together(vectors[: len(parts)]), fresh, vectors[len(parts) :])
+
+    def _about(self, subject: Subject, title: str, text: str) -> Vectors:
+        """What a file is about, without its phrases: one row, none for a file without words."""
+        parts = passages(title, text)
+        # Without text it is the name that speaks, which may be another one tomorrow.
+        content = subject.content if parts and text else ""
+        known = self._encoder.kept(content) if content else None
+        if known is not None:
+            return known[None, :]
+        about = _together(self._encoder.embed(parts))
+        if content:
+            self._encoder.keep(content, about[0])
+        return about
 
     def _votes(self, subject: Subject, about: Vectors) -> list[Vote]:
         """What people said of the files most like it; from now on it is among those that others can be like."""
@@ -121,12 +141,12 @@ class Offline:
         self._neighbours.add(subject.file, about[0])
         return votes
 
-    def _sure(self, title: str, text: str, reading: "_Reading", votes: dict[str, Vote]) -> dict[str, float]:
+    def _sure(self, title: str, text: str, about: Vectors, votes: dict[str, Vote]) -> dict[str, float]:
         """How sure it is of each tag, by meaning and by like files."""
         paths = self.vocabulary.paths
-        if not len(reading.about) or not paths:
+        if not len(about) or not paths:
             return {path: vote.confidence for path, vote in votes.items()}
-        likeness = self._meanings.likeness(paths, self.vocabulary.names, self.vocabulary.version, reading.about[0])
+        likeness = self._meanings.likeness(paths, self.vocabulary.names, self.vocabulary.version, about[0])
         hints = self.vocabulary.hints(f"{title} {text}")
         voted = np.array([votes[path].confidence if path in votes else 0.0 for path in paths], dtype=np.float32)
         examples = self._meanings.examples()
@@ -166,6 +186,13 @@ class _Reading(NamedTuple):
     about: Vectors
     phrases: list[Phrase]
     meanings: Vectors
+
+
+def _together(vectors: Vectors) -> Vectors:
+    """The vectors of `passages` as one row; none of none."""
+    if len(vectors) < 2:
+        return vectors
+    return unit(unit(vectors[1:].mean(axis=0, keepdims=True)) + _LEAD_WEIGHT * vectors[:1])
 
 
 def _new(reading: _Reading) -> list[Idea]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import NamedTuple
 
-from tagger.suggest.encoder import PIECES, Encoder
+from tagger.suggest.encoder import PIECES, Words
 
 _RUN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\u0e00-\u0e7f]+|[^\W\d_][\w+#'’-]*|[.,;:!?()\[\]{}|/\n\"。、,;:!?…]")
 _DENSE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\u0e00-\u0e7f]")
@@ -35,7 +35,7 @@ class Phrase(NamedTuple):
     times: int
 
 
-def candidates(text: str, encoder: Encoder) -> dict[str, tuple[float, int, int]]:
+def candidates(text: str, encoder: Words) -> dict[str, tuple[float, int, int]]:
     """Phrases of one to three words (or pieces): weight of their words, occurrences, first position."""
     found: dict[str, tuple[float, int, int]] = {}
     for position, run in enumerate(_runs(text[:_TEXT], encoder)):
@@ -57,7 +57,7 @@ def _joined(words: list[str]) -> str:
     return ("" if _DENSE.match(words[0]) else " ").join(words)
 
 
-def _runs(text: str, encoder: Encoder) -> Iterator[list[tuple[str, int]]]:
+def _runs(text: str, encoder: Words) -> Iterator[list[tuple[str, int]]]:
     """Runs of content words with their ranks: what stands between punctuation and common words."""
     run: list[tuple[str, int]] = []
     for match in _RUN.finditer(text):
@@ -92,7 +92,7 @@ def _is_word(word: str) -> bool:
     return digits * 3 < len(word) and not (word.isascii() and len(word) > 3 and not set(word) & set("aeiouy"))
 
 
-def key_phrases(title: str, text: str, encoder: Encoder, most: int = 10) -> list[Phrase]:
+def key_phrases(title: str, text: str, encoder: Words, most: int = 10) -> list[Phrase]:
     """The best phrases, best first. A phrase inside a better one is left out."""
     name, _, said = title.partition(". ")
     # a text's first line is often its title: it is said once all the same

@@ -58,12 +58,12 @@ class Prompt:
             kind=f"{extract.kind} ({extract.media_type})",
             title=_data(extract.title, 200),
             properties=_data("; ".join(f"{key}: {value}" for key, value in shown.items()), 600),
-            text=_cut(_data(extract.text, _TEXT), wishes.max_bytes_sent) or "(no text)",
+            text=cut(_data(extract.text, _TEXT), wishes.max_bytes_sent) or "(no text)",
         )
         return system, user
 
 
-def _cut(text: str, most: int | None) -> str:
+def cut(text: str, most: int | None) -> str:
     """At most so many bytes of it, in whole characters."""
     return text if most is None else text.encode()[:most].decode("utf-8", "ignore")
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from graphfs.model import Tag
 from graphfs.names import fold
-from tagger.suggest.encoder import Encoder, Vectors
+from tagger.suggest.encoder import Encodes, Vectors
 from tagger.suggest.facts import is_factual
 
 _WORD = re.compile(r"[^\W_]+(?:['’+#-][^\W_]*)*", re.UNICODE)
 _DENSE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\u0e00-\u0e7f\uac00-\ud7af]")
+_BATCH = 256
 _LONGEST = 4
 """Words of a name that are looked for as one phrase."""
 
@@ -56,7 +57,7 @@ def key_of(name: str) -> str:
 class Vocabulary:
     """Remembers the vectors of names; one name is embedded once. Not for several threads at once."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encodes) -> None:
         self._encoder = encoder
         self._vectors: dict[str, Vectors] = {}
         self._tags: tuple[Tag, ...] | None = None
@@ -80,12 +81,14 @@ class Vocabulary:
         return self._matrix
 
     def use(self, tags: tuple[Tag, ...]) -> None:
-        """Sets the tags that exist now; costs nothing when they are the same as before."""
+        """Sets the tags that exist now; costs nothing when they are the same as before. ModelUnavailable, and then
+        nothing is changed."""
         if tags is self._tags:
             return
-        self._tags = tags
         chosen = topical(tags)
         paths = [tag.path for tag in chosen]
+        self._embed([path for path in paths if path not in self._vectors])
+        self._tags = tags
         self._names, self._dense = {}, []
         for tag in chosen:
             for name in (tag.path.rpartition("/")[2], *tag.aliases):
@@ -102,12 +105,21 @@ class Vocabulary:
         for row, path in enumerate(paths):
             for stem in stems(path.rpartition("/")[2]):
                 self._stems.setdefault(stem, []).append(row)
-        missing = [path for path in paths if path not in self._vectors]
-        for path, vector in zip(missing, self._encoder.embed([_spoken(path) for path in missing]), strict=True):
-            self._vectors[path] = vector
         self._matrix = (
             np.stack([self._vectors[path] for path in paths]) if paths else np.zeros((0, 1), dtype=np.float32)
         )
+
+    def _embed(self, paths: Sequence[str]) -> None:
+        """What was paid for stays known when a later part fails."""
+        for path in paths:
+            if (known := self._encoder.kept(f"name {_spoken(path)}")) is not None:
+                self._vectors[path] = known
+        missing = [path for path in paths if path not in self._vectors]
+        for start in range(0, len(missing), _BATCH):
+            some = missing[start : start + _BATCH]
+            for path, vector in zip(some, self._encoder.embed([_spoken(path) for path in some]), strict=True):
+                self._vectors[path] = vector
+                self._encoder.keep(f"name {_spoken(path)}", vector)
 
     def exact(self, name: str) -> str:
         """The path of the tag with this name or alias, in another case or number too; '' when there is none."""

@@ -23,11 +23,12 @@ from tagger.pipeline import Pipeline, is_excluded
 from tagger.suggest.encoder import Encoder
 from tagger.suggest.facts import current_year
 from tagger.suggest.failure import AnswerUnusable, ModelUnavailable
+from tagger.suggest.machine import is_local
 from tagger.suggest.neighbours import Neighbours
 from tagger.suggest.offline import Offline
 from tagger.suggest.subject import Subject, Wishes
 from tagger.vocabulary import candidates
-from tagger.vocabulary.merging import Proposal, duplicates, propose
+from tagger.vocabulary.merging import SAME, Embeds, Proposal, duplicates, propose
 
 _MOST = 100
 _STEP = 2.0
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         drive = connect(given.server, token=token)
         with contextlib.closing(drive):
             caller = Caller(os.getuid(), os.getgid(), actor="tagger")
-            found = _build(drive, caller, config, given) if given.action == "build" else _clean(drive, caller)
+            found = _build(drive, caller, config, given) if given.action == "build" else _clean(drive, caller, config)
     except (DriveError, OSError, ModelUnavailable, AnswerUnusable) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -61,8 +62,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _clean(drive: Drive, caller: Caller) -> object:
-    return duplicates(drive.tags(caller), Encoder())
+def _clean(drive: Drive, caller: Caller, config: Config) -> object:
+    with contextlib.ExitStack() as stack:
+        encoder, same = _meaning(drive, config, Encoder(), stack)
+        return duplicates(drive.tags(caller), encoder, same)
+
+
+def _meaning(drive: Drive, config: Config, offline: Encoder, stack: contextlib.ExitStack) -> tuple[Embeds, float]:
+    """By whose vectors names are compared, and from which cosine they mean one thing."""
+    settings = config.tagger.embedding
+    if not settings.base_url:
+        return offline, SAME
+    from tagger.suggest.method import embedding  # noqa: PLC0415 - LlamaIndex is 120 MB and 3 s
+
+    found = embedding(settings, drive, offline)
+    stack.callback(found.close)
+    return found, settings.same_at
 
 
 def _build(drive: Drive, caller: Caller, config: Config, given: argparse.Namespace) -> dict[str, object]:
@@ -76,11 +91,13 @@ def _build(drive: Drive, caller: Caller, config: Config, given: argparse.Namespa
         pipeline = Pipeline(drive, caller, knowledge, offline, large, wishes, settings.max_bytes)
         limits = Limits(wall_seconds=settings.max_seconds, ocr="" if settings.ocr == "off" else settings.ocr)
         sampled = candidates.sample(drive, caller, given.sample)
-        wanted = [
-            one
-            for one in sampled
-            if not is_excluded(one.path) and pipeline.rules_of_node(one.node.id, one.path).tagger != "off"
-        ]
+        rules = {
+            one: pipeline.rules_of_node(one.node.id, one.path).tagger for one in sampled if not is_excluded(one.path)
+        }
+        wanted = [one for one, rule in rules.items() if rule != "off"]
+        # What private files are about is compared on this machine.
+        private = "local" in rules.values() and not is_local(settings.embedding.base_url or "")
+        meaning, same = (encoder, SAME) if private else _meaning(drive, config, encoder, stack)
 
         def named() -> Iterator[tuple[str, Sequence[str]]]:
             at = time.monotonic()
@@ -91,7 +108,7 @@ def _build(drive: Drive, caller: Caller, config: Config, given: argparse.Namespa
                     at = time.monotonic()
                     sys.stderr.write(f"{number:,} of {len(wanted):,} files read\n")
 
-        proposals: list[Proposal] = propose(named(), drive.tags(caller), encoder, given.least, _MOST)
+        proposals: list[Proposal] = propose(named(), drive.tags(caller), meaning, given.least, _MOST, same)
     model = f"{settings.llm.model}, generative" if large else "offline: key phrases and the files' keywords"
     return {"files": len(wanted), "by": model, "proposals": proposals}
 

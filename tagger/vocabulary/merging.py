@@ -74,10 +74,16 @@ def key(name: str) -> str:
 
 
 def propose(
-    names: Iterable[tuple[str, Iterable[str]]], tags: Sequence[Tag], encoder: Embeds, least: int, most: int
+    names: Iterable[tuple[str, Iterable[str]]],
+    tags: Sequence[Tag],
+    encoder: Embeds,
+    least: int,
+    most: int,
+    same: float = SAME,
 ) -> list[Proposal]:
     """The set that (path, its candidates) suggest: names of at least `least` files, the commonest first, at most
-    `most`; without those that are tags already, in other words too."""
+    `most`; without those that are tags already, in other words too. `same`: the cosine from which names have one
+    meaning."""
     groups: defaultdict[str, _Group] = defaultdict(_Group)
     files = 0
     for path, candidates in names:
@@ -97,20 +103,20 @@ def propose(
     ]
     kept.sort(key=lambda group: (-len(group.files), group.name))
     kept = kept[: 4 * most]
-    return [_proposal(merged) for merged in _merged(kept, tags, encoder)][:most]
+    return [_proposal(merged) for merged in _merged(kept, tags, encoder, same)][:most]
 
 
-def _merged(groups: list[_Group], tags: Sequence[Tag], encoder: Embeds) -> list[list[_Group]]:
+def _merged(groups: list[_Group], tags: Sequence[Tag], encoder: Embeds, same: float) -> list[list[_Group]]:
     """Groups of one meaning together, each under the commonest; what an existing tag means is left out."""
     vectors = encoder.embed([group.name for group in groups])
     last = [tag.path.rpartition("/")[2] for tag in tags if not is_factual(tag.path)]
     taken = encoder.embed(last)
     found: list[tuple[int, list[_Group]]] = []
     for row, group in enumerate(groups):
-        if len(taken) and float((taken @ vectors[row]).max()) >= SAME:
+        if len(taken) and float((taken @ vectors[row]).max()) >= same:
             continue
         for first, together in found:
-            if float(vectors[first] @ vectors[row]) >= SAME:
+            if float(vectors[first] @ vectors[row]) >= same:
                 together.append(group)
                 break
         else:
@@ -126,7 +132,7 @@ def _proposal(groups: list[_Group]) -> Proposal:
     return Proposal(first.name, len(files), also, tuple(files)[:_EXAMPLES])
 
 
-def duplicates(tags: Sequence[Tag], encoder: Embeds) -> list[Pair]:
+def duplicates(tags: Sequence[Tag], encoder: Embeds, same: float = SAME) -> list[Pair]:
     """Pairs of topical tags that may be one, the surest first; a tag is given away at most once. The one with more
     files stays; of equals the older."""
     topical = sorted((tag for tag in tags if not is_factual(tag.path)), key=lambda tag: (-tag.files, tag.id))
@@ -145,7 +151,7 @@ def duplicates(tags: Sequence[Tag], encoder: Embeds) -> list[Pair]:
                 best = Pair(tag.path, into.path, "the same word", 1.0)
                 break
             near = float(likeness[row, other])
-            if near >= SAME and (best is None or near > best.likeness):
+            if near >= same and (best is None or near > best.likeness):
                 best = Pair(tag.path, into.path, "near in meaning", round(near, 2))
         if best is not None:
             pairs.append(best)

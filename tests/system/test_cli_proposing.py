@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from tests.system.command_line import ME, folder_of, served
+from tests.contracts.ground import eventually
+from tests.system.command_line import ME, CommandLine, folder_of, served
+from tests.system.mounts import place
+from tests.unit.tagger.scripted import ScriptedEndpoint, tags
 
 RICE = "Rice paddies need water. The rice harvest was late, and rice fields stood under water until autumn.\n"
 STARS = "The telescope saw a comet. Comets have tails, and the telescope followed the comet all night.\n"
@@ -40,3 +43,26 @@ def test_near_duplicates_are_merged_and_taken_back(tmp_path: Path) -> None:
         assert here.tags("files/texts/c.txt") == ["recipe"]
         here.cli("undo")
         assert here.tags("files/texts/c.txt") == ["Recipes"]
+
+
+def test_the_models_that_its_tagger_has_are_asked(tmp_path: Path) -> None:
+    """A drive that was mounted with settings of its own: they hold for who asks beside it."""
+    settings = tmp_path / "mine.yaml"
+    with ScriptedEndpoint(tags("comet")) as model, place(tmp_path / "place") as there:
+        settings.write_text(
+            f"tagger: {{llm: {{base_url: '{model.url}', model: mine}},"
+            f" embedding: {{base_url: '{model.url}', model: vectors}}}}\n"
+        )
+        there.environment["GRAPHFS_TAGGER__ENABLED"] = "true"
+        done = there.mount("--config", str(settings))
+        assert done.returncode == 0, done.stderr + there.log
+        cli = CommandLine().at(there)
+        for name in ("a.txt", "b.txt"):
+            (there.drive / "files" / name).write_text(STARS + name)
+        eventually(lambda: cli("status", "--json", cwd=there.drive).json["jobs"].get("tagged") == 2, 60)
+        shown = cli("vocabulary", "build", "--json", cwd=there.drive).json
+        assert shown["by"] == "mine, generative"
+        assert {one["tag"] for one in shown["proposals"]} <= {"comet"}
+        told = cli("preview", "files/a.txt", "--json", cwd=there.drive).json[0]
+        assert (told["model"], told["embedding_model"]) == ("mine", "vectors")
+        assert "comet" in model.embedded

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from graphfs.config import Embedding
 from graphfs.model import FILES_ROOT, EdgeState, JobState
 from tagger.extract.result import Extract, Limits, Source
 from tagger.extract.sandbox import Sandbox
@@ -22,6 +23,7 @@ from tagger.speech import Listener
 from tagger.suggest.encoder import Encoder
 from tagger.suggest.endpoint import Endpoint
 from tagger.suggest.llm import Beside, Budget, LargeModel
+from tagger.suggest.method import near
 from tagger.suggest.neighbours import Neighbours
 from tagger.suggest.offline import Offline
 from tagger.suggest.prompt import Prompt
@@ -57,6 +59,7 @@ def working(
     pictures: int = 0,
     listener: Listener | None = None,
     patience: float = 60.0,
+    embeds: bool = False,
 ) -> Iterator[Worker]:
     """A worker on a thread of this process, with a large model when there is an endpoint for one, which is given
     `patience` seconds: whoever is not answered in time asks again, and pays again."""
@@ -67,7 +70,11 @@ def working(
     if endpoint:
         asked = Endpoint(endpoint, "scripted", "key", timeout=patience, max_tokens=100, temperature=0.0)
         budget = Budget(tokens, lambda used: drive.client.spend("e", used))
-        large = LargeModel(offline, asked, Prompt(), drive.client, budget, locked.lock, Beside(pictures=pictures))
+        settings = Embedding(base_url=endpoint if embeds else None, model="vectors" if embeds else None)
+        by_meaning = near(settings, drive.client, offline, locked.lock)
+        large = LargeModel(
+            offline, asked, Prompt(), drive.client, budget, locked.lock, Beside(pictures=pictures), by_meaning
+        )
     pipeline = Pipeline(drive.client, OWNER, knowledge, locked, large, Wishes(), 4 << 20, listener)
     desk = Desk(
         scratch / "desk", Sandbox(Limits(wall_seconds=20, pictures=pictures, sound_seconds=5 if listener else 0))
@@ -170,10 +177,11 @@ def test_the_model_is_asked_and_only_where_rules_let_it(drive: TaggedDrive, enco
 
 
 @pytest.mark.allows_log("is not understood")
+@pytest.mark.parametrize("cloud", ["endpoint", "embedding"])
 def test_a_file_kept_local_never_reaches_a_cloud(
-    drive: TaggedDrive, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    drive: TaggedDrive, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cloud: str
 ) -> None:
-    monkeypatch.setattr("tagger.suggest.endpoint.is_local", lambda address: False)
+    monkeypatch.setattr(f"tagger.suggest.{cloud}.is_local", lambda address: False)
     drive.write("local/.graphfs.yaml", b"tagger: local\n")
     drive.write("broken/.graphfs.yaml", b"tagger: [lokal\n")
     with ScriptedEndpoint(tags()) as endpoint:
@@ -181,10 +189,11 @@ def test_a_file_kept_local_never_reaches_a_cloud(
             drive.write(f"{folder}/deep/diary.txt", f"diary in {folder}".encode())
             for folder in ("local", "broken", "open")
         ]
-        with working(drive, encoder, tmp_path, endpoint.url):
+        with working(drive, encoder, tmp_path, endpoint.url, embeds=cloud == "embedding"):
             for node in files:
                 drive.wait_for(node, JobState.TAGGED)
-        sent = str(endpoint.requests)
+        sent = str((endpoint.requests, endpoint.embedded))
+        assert any("diary in open" in text for text in endpoint.embedded) == (cloud == "embedding")
     assert "diary in open" in sent
     assert "diary in local" not in sent
     assert "diary in broken" not in sent

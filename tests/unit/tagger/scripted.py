@@ -49,6 +49,10 @@ class ScriptedEndpoint:
         self.requests: list[dict[str, Any]] = []
         self.sounds: list[bytes] = []
         self.transcript = "the transcript"
+        self.embedded: list[str] = []
+        self.vector: Callable[[str], list[float]] = lambda text: [1.0]
+        """What a text is answered with by the embedding model."""
+        self.embedding_fails: Step | None = None
         self.refuses: Callable[[dict[str, Any]], bool] = lambda request: False
         """Requests that get a 400, beside the script."""
         self._loop = asyncio.new_event_loop()
@@ -78,6 +82,7 @@ class ScriptedEndpoint:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._answer)
         app.router.add_post("/v1/audio/transcriptions", self._transcribe)
+        app.router.add_post("/v1/embeddings", self._embed)
         runner = web.AppRunner(app, shutdown_timeout=0.2)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -94,12 +99,23 @@ class ScriptedEndpoint:
         self.sounds.append(sent.file.read())
         return web.json_response({"text": self.transcript})
 
+    async def _embed(self, request: web.Request) -> web.StreamResponse:
+        texts = (await request.json())["input"]
+        self.embedded += texts
+        if self.embedding_fails is not None:
+            return await self._do(self.embedding_fails, request)
+        data = [{"object": "embedding", "index": i, "embedding": self.vector(text)} for i, text in enumerate(texts)]
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        return web.json_response({"object": "list", "model": "scripted", "data": data, "usage": usage})
+
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.requests.append(body)
         if self.refuses(body):
             return web.json_response({"error": {"message": "no such response_format"}}, status=400)
-        step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
+        return await self._do(self.steps.pop(0) if len(self.steps) > 1 else self.steps[0], request)
+
+    async def _do(self, step: Step, request: web.Request) -> web.StreamResponse:
         if isinstance(step, Fail):
             return web.json_response({"error": {"message": "scripted"}}, status=step.status, headers=step.headers)
         if isinstance(step, Hang):
