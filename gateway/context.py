@@ -101,6 +101,8 @@ class Context:
 
 CONTEXT: web.AppKey[Context] = web.AppKey("context", Context)
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
+CHECKED: web.RequestKey[bool] = web.RequestKey("checked", bool)
 SCOPES: web.RequestKey[frozenset[Scope]] = web.RequestKey("scopes", frozenset)
 SHOWN: web.RequestKey[str] = web.RequestKey("shown", str)
-"""Where the authentication leaves who asks, what they may do, and the digest of the token that said so."""
+"""Where the authentication leaves who asks, whether a kernel has checked what they may do to files, their scopes, and
+the digest of the token that said so."""

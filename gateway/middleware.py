@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from gateway.context import CALLER, SCOPES, SHOWN, Context
+from gateway.context import CALLER, CHECKED, SCOPES, SHOWN, Context
 from graphfs import errors, wire
 from graphfs.model import Caller, Scope
 
@@ -156,6 +156,7 @@ class Authentication:
                 peer = await self._peer(request)
                 request[SCOPES], request[SHOWN] = peer.scopes, peer.shown
                 request[CALLER] = self._caller(request, peer)
+                request[CHECKED] = peer.trusted and request.headers.get(wire.CHECKED_HEADER) == "1"
             return await handler(request)
 
         return authenticate

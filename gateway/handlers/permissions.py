@@ -1,7 +1,8 @@
 """What a caller may do who is neither root nor the drive's owner: file permissions, checked as the kernel does for a
 mount.
 
-A mount's callers were checked by the kernel; whoever comes over HTTP was not. `NEEDS` lists what such a caller may
+A mount's callers were checked by its kernel, when they opened a file or changed a name, and it says so; whoever else
+comes over HTTP was not. `NEEDS` lists what such a caller may
 ask for at all; an operation that is not in it is the owner's alone. Views, counts and tags are scoped by the drive
 itself.
 

@@ -287,4 +287,5 @@ def connect_mount(
         trust=trust_for(found, ca_file),
         outage=Outage(patience),
         stamp=stamp,
+        checked=True,
     )

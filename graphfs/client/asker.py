@@ -37,8 +37,10 @@ class Asker:
         trust: ssl.SSLContext | None = None,
         outage: Outage | None = None,
         stamp: Callable[[Caller], Caller] | None = None,
+        checked: bool = False,
     ) -> None:
-        """`stamp`: as whom the server knows a caller. `outage`: how long one that is away is waited for."""
+        """`stamp`: as whom the server knows a caller. `checked`: a kernel has checked what callers may do.
+        `outage`: how long one that is away is waited for."""
         self._pool = Pool(address, trust)
         self.outage = outage or Outage()
         self._stamp = stamp
@@ -49,6 +51,7 @@ class Asker:
         """The last change that a reply knew of: whichever server is asked next knows it too."""
         self._base = address.base if isinstance(address, TcpAddress) else ""
         host = f"{_bracketed(address.host)}:{address.port}" if isinstance(address, TcpAddress) else "localhost"
+        self._checked = f"{wire.CHECKED_HEADER}: 1\r\n" if checked else ""
         self._head = f" HTTP/1.1\r\nHost: {host}\r\n"
         if token:
             self._head += f"Authorization: Bearer {token}\r\n"
@@ -81,7 +84,7 @@ class Asker:
         if caller is not None:
             if self._stamp is not None:
                 caller = self._stamp(caller)
-            lines.append(f"{wire.CALLER_HEADER}: {_caller_text(caller)}\r\n")
+            lines.append(f"{wire.CALLER_HEADER}: {_caller_text(caller)}\r\n{self._checked}")
         if self.seen:
             lines.append(f"{wire.SEEN_HEADER}: {self.seen}\r\n")
         if operation.keyed:

@@ -64,11 +64,19 @@ class HttpDrive:
         trust: ssl.SSLContext | None = None,
         outage: Outage | None = None,
         stamp: Callable[[Caller], Caller] | None = None,
+        checked: bool = False,
     ) -> None:
         """`timeout`: seconds for an ordinary call (longer work has its own, longer ones). `trust`: whose certificates
-        are believed. `outage`, `stamp`: see `Asker`. Nothing is connected yet."""
+        are believed. `outage`, `stamp`, `checked`: see `Asker`. Nothing is connected yet."""
         self.asker = Asker(
-            address, token=token, timeout=timeout, policy=policy or Policy(), trust=trust, outage=outage, stamp=stamp
+            address,
+            token=token,
+            timeout=timeout,
+            policy=policy or Policy(),
+            trust=trust,
+            outage=outage,
+            stamp=stamp,
+            checked=checked,
         )
         self.changed = False
         self._follower = Follower(self.asker, timeout)

@@ -32,6 +32,7 @@ from graphfs.wire.forms import Limits
 from graphfs.wire.status import STATUS, ErrorReply, Fault, error_of, is_ours, reply_of
 from graphfs.wire.table import (
     CALLER_HEADER,
+    CHECKED_HEADER,
     INSTANCE_HEADER,
     KEY_HEADER,
     LONG_PATIENCE,
@@ -48,6 +49,7 @@ from graphfs.wire.table import (
 
 __all__ = [
     "CALLER_HEADER",
+    "CHECKED_HEADER",
     "INSTANCE_HEADER",
     "KEY_HEADER",
     "LONG_PATIENCE",

@@ -18,6 +18,9 @@ PREFIX = "/v1"
 CALLER_HEADER = "X-GraphFS-Caller"
 """Who asks, when the connection's owner asks for somebody: `uid:gid:groups:pid:actor`, groups joined by commas, the
 actor percent-encoded."""
+CHECKED_HEADER = "X-GraphFS-Checked"
+"""`1` from a mount: its kernel has checked what the caller may do, when the file was opened at the latest. Counts only
+from who may ask for others."""
 KEY_HEADER = "Idempotency-Key"
 """What a change is known by when it is asked again: 1 to 64 letters, digits, `-`, `_` or `.`, new for each change."""
 INSTANCE_HEADER = "X-GraphFS-Instance"

@@ -17,7 +17,7 @@ from tests.filesystem.drives import FIRST, Drive, chosen, started
 
 _number = count(FIRST)
 
-CORE = frozenset({"test_rename", "test_open"})
+CORE = frozenset({"test_rename", "test_open", "test_permissions"})
 """Modules that run on a cluster each time; all of the suite by `make test-cluster`."""
 
 
@@ -40,7 +40,7 @@ def _left_out(item: pytest.Item) -> bool:
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
     if not any(str(value).startswith("cluster-") for value in parameters):
         return False
-    item.add_marker(pytest.mark.timeout(1800 if item.path.parent.name == "suites" else 300))  # the first one starts it
+    item.add_marker(pytest.mark.timeout(1800 if item.path.parent.name == "suites" else 900))  # the first one starts it
     return "FILESYSTEM_DRIVES" not in os.environ and item.path.stem not in CORE
 
 

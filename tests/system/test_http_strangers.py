@@ -165,6 +165,17 @@ def test_strangers_change_only_what_they_may(drive: Served) -> None:
     assert drive.ground.read(room.public) == b"public"
 
 
+def test_what_a_kernel_has_checked_is_believed_of_who_may_ask_for_others(drive: Served) -> None:
+    """A descriptor keeps the rights with which it was opened, whatever becomes of the file's mode."""
+    room = Room(drive, "checked")
+    layout = f"/v1/nodes/{room.private.id}/layout"
+    assert refused(as_stranger(drive).ask("GET", layout))
+    assert as_stranger(drive).ask("GET", layout, **{wire.CHECKED_HEADER: "1"}).status == 200
+    assert refused(as_stranger(drive).ask("GET", layout, **{wire.CHECKED_HEADER: "yes"}))
+    # Everything by path is asked by programs, which no kernel has checked.
+    assert refused(as_stranger(drive).ask("GET", "/v1/files/checked/private", **{wire.CHECKED_HEADER: "1"}))
+
+
 def test_what_is_the_owners_alone(drive: Served) -> None:
     room = Room(drive, "owning")
     digest = drive.drive.layout(OWNER, room.private.id).extents[0].digest.hex()

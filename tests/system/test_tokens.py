@@ -108,6 +108,9 @@ def test_another_user_s_token_is_held_to_permissions(place: Place) -> None:
     assert stranger.ask("POST", "/v1/tokens", b'{"name": "more", "scopes": ["admin"]}').status == 403
     asked = stranger.ask("GET", "/v1/nodes/2", **{wire.CALLER_HEADER: "0:0::1:"})
     assert (asked.status, asked.code) == (403, "access_denied")
+    private = place.service.create(OWNER, FILES_ROOT, "private", FILE & ~0o077)
+    checked = {wire.CHECKED_HEADER: "1"}  # what a mount says of its kernel: believed of the owner's
+    assert stranger.ask("GET", f"/v1/nodes/{private.id}/layout", **checked).status == 403
     assert stranger.ask("GET", "/may-read").status == 403
     assert place.http(FIRST).ask("GET", "/may-read").status == 204
 

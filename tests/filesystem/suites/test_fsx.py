@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.filesystem.drives import Drive
 from tests.filesystem.suites.programs import built
 
 OPERATIONS = 20_000
@@ -57,34 +58,37 @@ mapwrite = 2
 """
 
 
-def _run(drive: Path, configuration: str, operations: int, seed: int) -> None:
+def _run(mounted: Drive, drive: Path, configuration: str, operations: int, seed: int) -> None:
     (drive / "fsx.toml").write_text(configuration)
     artifacts = drive / "artifacts"
     artifacts.mkdir()
     command = [str(built("fsx")), "-f", str(drive / "fsx.toml"), "-N", str(operations), "-S", str(seed)]
     done = subprocess.run(
-        [*command, "-P", str(artifacts), "-q", str(drive / "file")], capture_output=True, timeout=100, check=False
+        [*command, "-P", str(artifacts), "-q", str(drive / "file")],
+        capture_output=True,
+        timeout=mounted.seconds(100),
+        check=False,
     )
     output = (done.stdout + done.stderr).decode(errors="replace")
     assert done.returncode == 0, f"fsx with seed {seed}:\n{output[-6_000:]}"
 
 
 @pytest.mark.parametrize("seed", [1])
-def test_fsx_with_reads_and_writes(drive: Path, seed: int) -> None:
-    _run(drive, ORDINARY, OPERATIONS * 2 // 5, seed)
+def test_fsx_with_reads_and_writes(mounted: Drive, drive: Path, seed: int) -> None:
+    _run(mounted, drive, ORDINARY, OPERATIONS * 2 // 5, seed)
 
 
 @pytest.mark.parametrize("seed", [2])
-def test_fsx_with_maps(drive: Path, seed: int) -> None:
-    _run(drive, MAPPED, OPERATIONS * 2 // 5, seed)
+def test_fsx_with_maps(mounted: Drive, drive: Path, seed: int) -> None:
+    _run(mounted, drive, MAPPED, OPERATIONS * 2 // 5, seed)
 
 
-def test_fsx_with_a_file_of_many_chunks(drive: Path) -> None:
-    _run(drive, LARGE, 500, 3)
+def test_fsx_with_a_file_of_many_chunks(mounted: Drive, drive: Path) -> None:
+    _run(mounted, drive, LARGE, 500, 3)
 
 
-def test_fsx_with_a_seed_never_tried(drive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fsx_with_a_seed_never_tried(mounted: Drive, drive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
     with capsys.disabled():
         sys.stderr.write(f"[fsx seed {seed}] ")
-    _run(drive, MAPPED, OPERATIONS // 5, seed)
+    _run(mounted, drive, MAPPED, OPERATIONS // 5, seed)

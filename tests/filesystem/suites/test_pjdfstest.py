@@ -75,7 +75,7 @@ def test_pjdfstest(mounted: Drive, drive: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [*command, "-s", str(_another_file_system(drive))],
         capture_output=True,
-        timeout=1500 if mounted.remote else 110,
+        timeout=mounted.seconds(110),
         check=False,
         env={**os.environ, "RUST_BACKTRACE": "0"},
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.filesystem.drives import Drive
 from tests.filesystem.suites.programs import packaged
 
 SECONDS = 3
@@ -69,11 +70,11 @@ SIZES: dict[str, list[str]] = {
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_stress_ng(drive: Path, group: str) -> None:
+def test_stress_ng(mounted: Drive, drive: Path, group: str) -> None:
     command = [str(packaged("stress-ng")), "--temp-path", str(drive), "--timeout", f"{SECONDS}s", "--verify"]
     for stressor in GROUPS[group]:
         command += [f"--{stressor}", "1", *SIZES.get(stressor, [])]
-    done = subprocess.run(command, capture_output=True, timeout=100, check=False, cwd=drive)
+    done = subprocess.run(command, capture_output=True, timeout=mounted.seconds(100), check=False, cwd=drive)
     output = (done.stdout + done.stderr).decode(errors="replace")
     wrong = [line for line in output.splitlines() if "fail:" in line or "error:" in line]
     assert done.returncode == 0, f"stress-ng ended with {done.returncode}:\n" + "\n".join(wrong or [output[-4_000:]])
