@@ -21,7 +21,8 @@ from tagger.suggest.endpoint import of_status
 from tagger.suggest.failure import ModelUnavailable
 from tagger.suggest.machine import is_local
 
-_BATCH = 100
+_BATCH = 32
+"""Texts of one question: what the strictest of the common servers takes."""
 _KIND = "vector-1"
 _WHO = "the embedding endpoint"
 
