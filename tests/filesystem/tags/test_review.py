@@ -24,7 +24,7 @@ def suggest(place: Place, path: Path, *said: tuple[str, float]) -> int:
     drive = connect(place.drive.state)
     try:
         drive.retry(ME, [file])
-        job = next(job for _ in range(100) for job in drive.lease("test", 1, 1.0) if job.file == file)
+        job = next(job for _ in range(100) for job in drive.lease("test", 100, 1.0) if job.file == file)
         found = tuple(Suggestion(place.full(tag), sure, model="m", evidence="its words") for tag, sure in said)
         drive.finish(file, job.lease, Outcome(JobState.TAGGED, found))
     finally:
