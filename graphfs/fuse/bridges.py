@@ -129,8 +129,11 @@ class Seam:
         self.operations.utimens(None if path is None else _fsdecode(path), (atime, mtime), handle)
         return 0
 
-    def list_folder(self, fill: Callable[[bytes, Any, int, bool], int], offset: int, handle: int) -> int:
-        """Cookies 1 and 2 are `.` and `..`; the volume's follow, moved up by 2."""
+    def list_folder(
+        self, fill: Callable[[bytes, Any, int, bool], int], offset: int, handle: int, *, plus: bool = False
+    ) -> int:
+        """Cookies 1 and 2 are `.` and `..`; the volume's follow, moved up by 2. `plus`: the kernel takes attributes
+        too."""
         entry = self.c_stat()
         entry.st_mode, entry.st_ino = stat.S_IFDIR, self.operations.folder(handle)
         for cookie, name in DOTS:
@@ -141,8 +144,11 @@ class Seam:
         for line in self.operations.listing(handle, max(offset - 2, 0)):
             pack(address, line.attributes)
             # libfuse has one timeout for all attributes: what may not be believed is not told.
-            if fill(_fsencode(line.name), entry, line.cookie + 2, line.attributes.attribute_timeout > 0):
+            believed = line.attributes.attribute_timeout > 0
+            if fill(_fsencode(line.name), entry, line.cookie + 2, believed):
                 return 0
+            if plus and believed:
+                self.operations.told(line.attributes)
         return 0
 
 
@@ -203,7 +209,7 @@ class Libfuse3(Seam):
         def fill(name: bytes, entry: Any, cookie: int, believed: bool) -> int:
             return int(filler(buffer, name, entry, cookie, plus if believed else 0))
 
-        return self.list_folder(fill, offset, info.contents.fh)
+        return self.list_folder(fill, offset, info.contents.fh, plus=bool(plus))
 
 
 def _where(path: bytes | None, info: Any, *arguments: Any) -> tuple[Any, ...]:

@@ -95,6 +95,7 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
         return self._callers.of(ctx.uid, ctx.gid, ctx.pid)
 
     def _attributes(self, found: Attributes) -> Any:
+        self._volume.told(found)
         entry = pyfuse3.EntryAttributes()
         _fill(entry, found)
         return entry
@@ -103,6 +104,7 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
         """Attributes that the kernel will remember under a name: a lookup that it will `forget`."""
         with self._counting:
             self._lookups[found.id] = self._lookups.get(found.id, 0) + 1
+        self._volume.told(found)
         entry = pyfuse3.EntryAttributes()
         _fill(entry, found)
         return entry
@@ -249,7 +251,7 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
             for cookie, name in ((1, b"."), (2, b"..")):
                 if cookie > after and not reply(token, name, entry, cookie):
                     return
-        lookups, counting = self._lookups, self._counting
+        lookups, counting, told = self._lookups, self._counting, self._volume.told
         for line in self._volume.readdir(handle, max(after - 2, 0)):
             found = line.attributes
             _fill(entry, found)
@@ -257,6 +259,7 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
                 if not reply(token, line.name.encode("utf-8", "surrogateescape"), entry, line.cookie + 2):
                     return
                 lookups[found.id] = lookups.get(found.id, 0) + 1
+            told(found)
 
     @_long
     def releasedir(self, handle: int) -> None:

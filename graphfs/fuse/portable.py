@@ -55,6 +55,10 @@ class PathOperations:
         """Makes the kernel forget the attributes it has under a path, where the library can."""
         self.invalidations = Invalidations(self._invalidate)
 
+    def told(self, found: Attributes) -> None:
+        """The kernel has these attributes now."""
+        self._volume.told(found)
+
     def _caller(self) -> Caller:
         return self._callers.of(*self._context())
 
@@ -129,8 +133,14 @@ class PathOperations:
         """What stat(2) shows."""
         caller = self._caller()
         if handle is not None:
-            return self._volume.getattr(caller, self._opened[handle][0], handle)
-        assert path is not None
+            found = self._volume.getattr(caller, self._opened[handle][0], handle)
+        else:
+            assert path is not None
+            found = self._getattr(caller, path)
+        self.told(found)
+        return found
+
+    def _getattr(self, caller: Caller, path: str) -> Attributes:
         if path == "/":
             return self._volume.getattr(caller, SUPER_ROOT)
         place = self.dentries.place(caller, path)

@@ -86,14 +86,16 @@ class Contents:
         interval: float = INTERVAL,
         clock: Callable[[], int] = time.time_ns,
         changed: Callable[[int], None] = lambda node: None,
+        written: Callable[[int, int, int], None] = lambda node, size, mtime: None,
         make_room: Callable[[], bool] = lambda: False,
         away: Away | None = None,
     ) -> None:
-        """`changed` is told of a node whose pages the kernel must forget. `make_room`: see `Staging`. `away`: for a
+        """`changed` is told of a node whose pages the kernel must forget, `written` of size and time of a file
+        that the kernel wrote itself. `make_room`: see `Staging`. `away`: for a
         drive that may be."""
         self._drive = drive
         self._clock = clock
-        self._changed = changed
+        self._changed, self._written = changed, written
         self._away = away
         self._interval = int(interval * 10**9)
         self._staging = Staging(staging, drive.chunk_size(), make_room)
@@ -226,7 +228,9 @@ class Contents:
             self._known.popitem(last=False)
 
     def _commit(self, file: OpenFile, *, durable: bool) -> None:
-        if not self.committer.commit(file, durable=durable):
+        if self.committer.commit(file, durable=durable):
+            self._written(file.node.id, file.node.size, file.node.mtime)
+        else:
             self._known.pop(file.node.id, None)
             self._changed(file.node.id)
 

@@ -20,6 +20,7 @@ from graphfs.vfs.invalidation import Invalidations
 from graphfs.vfs.listing import Listing
 from graphfs.vfs.origins import Origins
 from graphfs.vfs.room import Labels, Room
+from graphfs.vfs.shown import Shown, Verdict
 from graphfs.vfs.xattrs import ExtendedAttributes
 
 TIMEOUT = 1.0
@@ -56,6 +57,7 @@ class Dispatch:
         self._drive = drive
         self._chunk = drive.chunk_size()
         self._invalidations = Invalidations(remote)
+        self._shown = Shown(max(entry_timeout, attribute_timeout)) if self.remote else None
         self._contents = Contents(
             drive,
             staging,
@@ -63,6 +65,7 @@ class Dispatch:
             interval=interval,
             clock=clock,
             changed=self._invalidations.pages,
+            written=self._shown.told if self._shown is not None else lambda node, size, mtime: None,
             make_room=make_room,
             away=away,
         )
@@ -112,6 +115,11 @@ class Dispatch:
             self._attribute_timeout,
         )
 
+    def told(self, found: Attributes) -> None:
+        """The kernel has these attributes now."""
+        if self._shown is not None and stat.S_ISREG(found.mode):
+            self._shown.told(found.id, found.size, found.mtime)
+
     def _on_event(self, event: Event) -> None:
         """Quick, and without any lock of a file: it may come on the thread of whoever made the change."""
         for listing in list(self._listings.values()):
@@ -141,6 +149,16 @@ class Dispatch:
         done to it would be lost. A file that is open here may have lost its names here."""
         if self.remote and node.links == 0 and stat.S_ISREG(node.mode) and node.id not in self._files:
             raise Stale("another mount has replaced the file: its name leads to the new one")
+
+    def _past_the_cache(self, node: Node) -> bool:
+        """Whether an open of the file must go past what the kernel knows of its size. Stale: the kernel shall look
+        first, for another mount has made a version since it was told."""
+        if self._shown is None:
+            return False
+        verdict = self._shown.verdict(node.id, node.size, node.mtime)
+        if verdict is Verdict.LOOK_AGAIN:
+            raise Stale("another mount has written the file since the kernel was told of it")
+        return verdict is Verdict.PAST_THE_CACHE
 
     def _known(self, caller: Caller, node: int) -> Node:
         try:

@@ -53,10 +53,11 @@ class FileCalls(NameCalls):
                 raise IsAFolder("a folder is listed, not opened")
             raise InvalidArgument("not a regular file")
         self._check_current(found)
+        direct = self._past_the_cache(found) if not flags & os.O_TRUNC else False
         if flags & os.O_ACCMODE:
             self._invalidations.own(caller)
         handle, keep = self._contents.open(found, flags, caller)
-        return Opened(handle, keep)
+        return Opened(handle, keep, direct)
 
     def read(self, handle: int, offset: int, size: int) -> bytes:
         opened = self._contents.handle(handle)

@@ -82,6 +82,10 @@ class Volume(Protocol):
         'readdir', ...) on this may wait."""
         ...
 
+    def told(self, found: Attributes) -> None:
+        """The kernel has these attributes now: an adapter says so of each reply that carries some."""
+        ...
+
     def lookup(self, caller: Caller, folder: int, name: str) -> Attributes: ...
 
     def forget(self, node: int) -> None:

@@ -20,6 +20,8 @@ from graphfs.vfs.overlay import HOLE, STAGED, Frozen, Overlay, Piece, Run, Sourc
 from graphfs.vfs.staging import Record, StagedFile, Staging
 
 _OFFSET = attrgetter("offset")
+_CHASES = 100
+"""How often a layout is asked for that belongs to the record, while somebody makes version after version."""
 LARGEST = 2**63 - 1
 """Sizes are what an off_t holds."""
 
@@ -108,6 +110,8 @@ class OpenFile:
             with self.lock:
                 if self.stale:
                     self.refresh()
+                if not self.dirty:
+                    self.base()  # which may be another version by now, with another end
                 end = min(offset + size, self.size)
                 if offset >= end:
                     return b""
@@ -177,11 +181,18 @@ class OpenFile:
     def base(self) -> Layout:
         """The layout of the version below the overlay. Under the lock."""
         if self._base is None:
-            layout = self._desk.drive.layout(self.caller, self.node.id)
-            if layout.version != self.node.version:
+            drive, caller, node = self._desk.drive, self.caller, self.node.id
+            layout = drive.layout(caller, node)
+            for _ in range(_CHASES):
+                if layout.version == self.node.version:
+                    break
                 if self.dirty:  # never a mix of two versions
-                    raise Conflict(f"node {self.node.id} was changed by somebody else while it is being written")
-                self.rebase(self._desk.drive.node(self.caller, self.node.id))
+                    raise Conflict(f"node {node} was changed by somebody else while it is being written")
+                self.rebase(drive.node(caller, node))
+                if layout.version != self.node.version:
+                    layout = drive.layout(caller, node)
+            else:
+                raise Unavailable(f"node {node} is changed faster than it can be read")
             self._base = layout
         return self._base
 

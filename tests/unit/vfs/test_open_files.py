@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from gateway.service import Service
+from graphfs.api import Drive
 from graphfs.errors import InvalidArgument, NoSpace, NotFound, NotPermitted, NotSupported, TooLarge
-from graphfs.model import FILES_ROOT, AttributeChange, Node, Patch, Replace
+from graphfs.model import FILES_ROOT, AttributeChange, Caller, Layout, Node, Patch, Replace
 from graphfs.vfs.commit import conflict_name
 from graphfs.vfs.contents import PUNCH_HOLE
 from graphfs.vfs.filesystem import FileSystem
@@ -171,6 +172,50 @@ def test_a_change_by_somebody_else_is_seen_by_an_open_reader(volume: FileSystem,
     assert volume.read(handle, 0, 10) == b"newer"
     assert volume.getattr(ME, node).size == 5
     close(volume, handle)
+
+
+class Hasty:
+    """A drive of which no events come, and in which somebody makes a version each time one looks."""
+
+    def __init__(self, drive: Service) -> None:
+        self._drive = drive
+        self.contents: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._drive, name)
+
+    def subscribe(self, listener: object) -> Any:
+        return lambda: None
+
+    def layout(self, caller: Caller, node: int) -> Layout:
+        self._write(node)
+        return self._drive.layout(caller, node)
+
+    def node(self, caller: Caller, node: int) -> Node:
+        self._write(node)
+        return self._drive.node(caller, node)
+
+    def _write(self, node: int) -> None:
+        if self.contents:
+            other_client_writes(self._drive, node, self.contents.pop(0))
+
+
+@pytest.mark.parametrize("looks", range(6))
+def test_what_is_read_is_one_version_whole_however_fast_they_come(drive: Service, staging: Path, looks: int) -> None:
+    hasty = Hasty(drive)
+    versions = [b"short", b"somewhat longer than it was", b"", b"x" * 3 * CHUNK, b"brief", b"long again" * CHUNK]
+    volume = FileSystem(cast("Drive", hasty), staging, memory=MEMORY, interval=3600)
+    node = write_file(volume, "a", b"the first of them")
+    volume.close()
+    volume = FileSystem(cast("Drive", hasty), staging, memory=MEMORY, interval=3600)
+    hasty.contents = versions[:looks]
+    handle = volume.open(ME, node, os.O_RDONLY).handle
+    found = volume.read(handle, 0, 100 * CHUNK)
+    assert found in {b"the first of them", *versions[:looks]}
+    if looks > 1:  # one was made while it was read
+        assert found != b"the first of them"
+    close(volume, handle)
+    volume.close()
 
 
 @pytest.mark.parametrize("length", [5, 3 * CHUNK + 7])
