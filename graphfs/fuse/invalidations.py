@@ -21,8 +21,9 @@ PAUSE = 0.001
 class Invalidations:
     """A queue and the thread that empties it; `tell` brings one to the kernel (it may block and may fail)."""
 
-    def __init__(self, tell: Callable[[Invalidation], None]) -> None:
-        self._tell = tell
+    def __init__(self, tell: Callable[[Invalidation], None], told: Callable[[Invalidation], None]) -> None:
+        """`told` is called after each, also after one that failed."""
+        self._tell, self._told = tell, told
         self._waiting: dict[Invalidation, None] = {}
         self._changed = threading.Condition()
         self._awake = False
@@ -64,3 +65,4 @@ class Invalidations:
                     self._tell(invalidation)
                 except Exception:  # the thread must outlive one failure: later changes would never be seen
                     log.exception("the kernel could not be told of a change in node %d", invalidation.node)
+                self._told(invalidation)

@@ -131,6 +131,16 @@ class Contents:
         self._handles[number] = Handle(file, flags, caller, created=created)
         return number, keep
 
+    def fix(self, number: int) -> Node:
+        """The version that reads of a handle just opened begin with; it may be newer than the one that was opened. What
+        another makes from now on is read when the kernel has been told of it. Unavailable."""
+        file = self._handles[number].file
+        with file.lock:
+            if not file.dirty:
+                file.refresh()
+                file.base()
+            return file.node
+
     def handle(self, number: int) -> Handle | None:
         return self._handles.get(number)
 

@@ -15,7 +15,7 @@ from graphfs.api import Drive
 from graphfs.errors import NotFound, NotPermitted, Stale
 from graphfs.model import SUPER_ROOT, Caller, Event, EventKind, Node
 from graphfs.vfs.contents import INTERVAL, MEMORY, Away, Contents
-from graphfs.vfs.interface import Attributes
+from graphfs.vfs.interface import EVERYTHING, Attributes, Invalidation
 from graphfs.vfs.invalidation import Invalidations
 from graphfs.vfs.listing import Listing
 from graphfs.vfs.origins import Origins
@@ -120,6 +120,17 @@ class Dispatch:
         if self._shown is not None and stat.S_ISREG(found.mode):
             self._shown.told(found.id, found.size, found.mtime)
 
+    def forgotten(self, invalidation: Invalidation) -> None:
+        """The kernel has forgotten what it was told to. Only from now on a newer version is read by who has the file
+        open: before, it would be cut at the end of the old one."""
+        if invalidation == EVERYTHING:
+            for file in list(self._files.values()):
+                file.stale = True
+        elif not invalidation.name:
+            open_here = self._files.get(invalidation.node)
+            if open_here is not None:
+                open_here.stale = True
+
     def _on_event(self, event: Event) -> None:
         """Quick, and without any lock of a file: it may come on the thread of whoever made the change."""
         for listing in list(self._listings.values()):
@@ -131,13 +142,8 @@ class Dispatch:
                     self._invalidations.put(forgotten)
         if not foreign:
             return
-        if event.kind is EventKind.NODE:
-            file = self._files.get(event.node)
-            if file is not None:
-                file.stale = True
-        elif event.kind is EventKind.RESET:
-            for file in list(self._files.values()):
-                file.stale = True
+        if not self._invalidations.watched and event.kind in (EventKind.NODE, EventKind.RESET):
+            self.forgotten(Invalidation(event.node) if event.kind is EventKind.NODE else EVERYTHING)
         self._invalidations.event(event)
 
     def _indirectly(self, caller: Caller) -> AbstractContextManager[None]:

@@ -53,11 +53,17 @@ class FileCalls(NameCalls):
                 raise IsAFolder("a folder is listed, not opened")
             raise InvalidArgument("not a regular file")
         self._check_current(found)
-        direct = self._past_the_cache(found) if not flags & os.O_TRUNC else False
         if flags & os.O_ACCMODE:
             self._invalidations.own(caller)
         handle, keep = self._contents.open(found, flags, caller)
-        return Opened(handle, keep, direct)
+        if self._shown is None or flags & os.O_TRUNC:
+            return Opened(handle, keep)
+        try:
+            read = self._contents.fix(handle) if flags & os.O_ACCMODE != os.O_WRONLY else found
+            return Opened(handle, keep and read.version == found.version, self._past_the_cache(read))
+        except BaseException:
+            self._contents.release(handle)
+            raise
 
     def read(self, handle: int, offset: int, size: int) -> bytes:
         opened = self._contents.handle(handle)

@@ -174,6 +174,10 @@ class Volume(Protocol):
 
     def removexattr(self, caller: Caller, node: int, name: str) -> None: ...
 
+    def forgotten(self, invalidation: Invalidation) -> None:
+        """The kernel has been told this: an adapter says so afterwards, if it told it or could not."""
+        ...
+
     def watch(self, listener: Callable[[Invalidation], None]) -> None:
         """Tells what changed behind the kernel's back, on the thread of whoever changed it: the listener only takes it
         in, and never waits (the kernel may hold locks until that thread answers)."""

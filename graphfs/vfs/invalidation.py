@@ -44,6 +44,11 @@ class Invalidations:
         with self._lock:
             self._listeners = [*self._listeners, listener]
 
+    @property
+    def watched(self) -> bool:
+        """Whether a kernel is told."""
+        return bool(self._listeners)
+
     def own(self, caller: Caller) -> None:
         """What this caller changes now, on this thread, is asked for by our kernel."""
         if self._remote is not None:

@@ -158,6 +158,9 @@ class MemoryVolume:
 
     # -- the Volume
 
+    def forgotten(self, invalidation: Invalidation) -> None:
+        """What is read here is always what is here."""
+
     def told(self, found: Attributes) -> None:
         """Nobody else changes what is here."""
 
