@@ -87,7 +87,7 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
         self._folders: dict[int, int] = {}
         """Node of each open folder handle."""
         self._counting = threading.Lock()
-        self.invalidations = Invalidations(self._invalidate, volume.forgotten)
+        self.invalidations = Invalidations(self._invalidate, volume.invalidated)
 
     # -- who asks, and what is answered
 

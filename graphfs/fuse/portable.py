@@ -53,7 +53,7 @@ class PathOperations:
         """Names by which the kernel knows a file that has several: to it they are several files."""
         self.stale: Callable[[str], None] | None = None
         """Makes the kernel forget the attributes it has under a path, where the library can."""
-        self.invalidations = Invalidations(self._invalidate, volume.forgotten)
+        self.invalidations = Invalidations(self._invalidate, volume.invalidated)
 
     def told(self, found: Attributes) -> None:
         """The kernel has these attributes now."""

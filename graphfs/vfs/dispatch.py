@@ -120,7 +120,7 @@ class Dispatch:
         if self._shown is not None and stat.S_ISREG(found.mode):
             self._shown.told(found.id, found.size, found.mtime)
 
-    def forgotten(self, invalidation: Invalidation) -> None:
+    def invalidated(self, invalidation: Invalidation) -> None:
         """The kernel has forgotten what it was told to. Only from now on a newer version is read by who has the file
         open: before, it would be cut at the end of the old one."""
         if invalidation == EVERYTHING:
@@ -143,7 +143,7 @@ class Dispatch:
         if not foreign:
             return
         if not self._invalidations.watched and event.kind in (EventKind.NODE, EventKind.RESET):
-            self.forgotten(Invalidation(event.node) if event.kind is EventKind.NODE else EVERYTHING)
+            self.invalidated(Invalidation(event.node) if event.kind is EventKind.NODE else EVERYTHING)
         self._invalidations.event(event)
 
     def _indirectly(self, caller: Caller) -> AbstractContextManager[None]:

@@ -174,7 +174,7 @@ class Volume(Protocol):
 
     def removexattr(self, caller: Caller, node: int, name: str) -> None: ...
 
-    def forgotten(self, invalidation: Invalidation) -> None:
+    def invalidated(self, invalidation: Invalidation) -> None:
         """The kernel has been told this: an adapter says so afterwards, if it told it or could not."""
         ...
 

@@ -158,7 +158,7 @@ class MemoryVolume:
 
     # -- the Volume
 
-    def forgotten(self, invalidation: Invalidation) -> None:
+    def invalidated(self, invalidation: Invalidation) -> None:
         """What is read here is always what is here."""
 
     def told(self, found: Attributes) -> None:
