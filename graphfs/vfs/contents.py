@@ -238,8 +238,10 @@ class Contents:
             self._known.popitem(last=False)
 
     def _commit(self, file: OpenFile, *, durable: bool) -> None:
+        dirty = file.dirty
         if self.committer.commit(file, durable=durable):
-            self._written(file.node.id, file.node.size, file.node.mtime)
+            if dirty:  # else the version may be another's, which the kernel has not heard of
+                self._written(file.node.id, file.node.size, file.node.mtime)
         else:
             self._known.pop(file.node.id, None)
             self._changed(file.node.id)

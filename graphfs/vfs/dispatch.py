@@ -121,8 +121,12 @@ class Dispatch:
             self._shown.told(found.id, found.size, found.mtime)
 
     def invalidated(self, invalidation: Invalidation) -> None:
-        """The kernel has forgotten what it was told to. Only from now on a newer version is read by who has the file
-        open: before, it would be cut at the end of the old one."""
+        """The kernel has forgotten what it was told to. Of a drive that is elsewhere a newer version is read only from
+        now on by who has the file open: before, it would be cut at the end of the old one."""
+        if self.remote:
+            self._overtaken(invalidation)
+
+    def _overtaken(self, invalidation: Invalidation) -> None:
         if invalidation == EVERYTHING:
             for file in list(self._files.values()):
                 file.stale = True
@@ -142,8 +146,9 @@ class Dispatch:
                     self._invalidations.put(forgotten)
         if not foreign:
             return
-        if not self._invalidations.watched and event.kind in (EventKind.NODE, EventKind.RESET):
-            self.invalidated(Invalidation(event.node) if event.kind is EventKind.NODE else EVERYTHING)
+        at_once = not (self.remote and self._invalidations.watched)
+        if at_once and event.kind in (EventKind.NODE, EventKind.RESET):
+            self._overtaken(Invalidation(event.node) if event.kind is EventKind.NODE else EVERYTHING)
         self._invalidations.event(event)
 
     def _indirectly(self, caller: Caller) -> AbstractContextManager[None]:
@@ -161,6 +166,9 @@ class Dispatch:
         first, for another mount has made a version since it was told."""
         if self._shown is None:
             return False
+        file = self._files.get(node.id)
+        if file is not None and file.dirty:
+            return False  # the kernel knows what is being written here, the server does not yet
         verdict = self._shown.verdict(node.id, node.size, node.mtime)
         if verdict is Verdict.LOOK_AGAIN:
             raise Stale("another mount has written the file since the kernel was told of it")

@@ -207,8 +207,12 @@ class OpenFile:
     def refresh(self) -> None:
         """Takes up a version that somebody else made. Under the lock."""
         if self.stale and not self.dirty:
-            self.stale = False
-            self.rebase(self._desk.drive.node(self.caller, self.node.id))
+            self.stale = False  # before it is asked: what is made from now on is looked at again
+            try:
+                self.rebase(self._desk.drive.node(self.caller, self.node.id))
+            except BaseException:
+                self.stale = True
+                raise
 
     def rebase(self, node: Node, base: Layout | None = None) -> None:
         """Nothing is written over this version yet. Under the lock."""

@@ -59,7 +59,7 @@ class Drive:
 
     def seconds(self, alone: int) -> int:
         """How long something may take that takes at most `alone` seconds on a drive of one's own."""
-        return 15 * alone if self.remote else alone
+        return 13 * alone if self.remote else alone
 
     @property
     def binding(self) -> str:

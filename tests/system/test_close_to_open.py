@@ -1,6 +1,7 @@
 """What was closed elsewhere is what is opened here, whole: also in the second for which the kernel believes what it was
 told, and before any event has come."""
 
+import mmap
 import os
 import random
 from collections.abc import Iterator
@@ -55,3 +56,20 @@ def test_who_opens_reads_the_last_version_whole(server: Gateway, there: Place, t
             if got != content:
                 torn.append((number, len(got), len(content)))
         assert torn == []
+
+
+def test_what_is_being_written_here_is_opened_as_it_is(there: Place) -> None:
+    """By others on this mount, before the server has heard of it: shared maps too, as databases use them."""
+    file = there.drive / "files" / f"being written {there.folder.parent.name}"
+    file.write_bytes(b"closed once")
+    descriptor = os.open(file, os.O_RDWR)
+    try:
+        for number in range(5):
+            content = f"line {number}\n".encode() * 500 * (number + 1)
+            os.pwrite(descriptor, content, 0)
+            assert file.stat().st_size == len(content)
+            assert file.read_bytes() == content
+            with open(file, "r+b") as other, mmap.mmap(other.fileno(), 0) as shared:
+                assert shared[:] == content
+    finally:
+        os.close(descriptor)
