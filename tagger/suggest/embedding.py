@@ -24,6 +24,7 @@ from tagger.suggest.machine import is_local
 _BATCH = 32
 """Texts of one question: what the strictest of the common servers takes."""
 _KIND = "vector-1"
+_PROBE = "length"
 _WHO = "the embedding endpoint"
 
 
@@ -98,25 +99,29 @@ class Embedding:
             raise ModelUnavailable(f"{_WHO} did not answer in time") from error
         except (openai.OpenAIError, httpx.HTTPError, ValueError, AttributeError, TypeError, IndexError) as error:
             raise ModelUnavailable(f"{_WHO}'s answer broke off or is none ({type(error).__name__})") from error
-        if rows.shape != (len(texts), self._width or rows.shape[-1]) or not np.isfinite(rows).all():
-            raise ModelUnavailable(f"{_WHO} did not answer with {len(texts)} vectors of one length")
+        whole = rows.ndim == 2 and len(rows) == len(texts) and rows.shape[1] > 0 and bool(np.isfinite(rows).all())
+        if not whole or rows.shape[1] != (self._width or rows.shape[1]):
+            raise ModelUnavailable(
+                f"{_WHO} did not answer with {len(texts)} vectors of one length; "
+                "where it has another model under this name by now, start the tagger anew"
+            )
         self._width = rows.shape[1]
         length = np.linalg.norm(rows, axis=1, keepdims=True)
         return np.asarray(rows / np.maximum(length, 1e-9), dtype=np.float32)
 
     def kept(self, what: str) -> Vectors | None:
-        """The vector of a content or a name that was paid for before."""
+        """The vector of a content or a name that was paid for before. ModelUnavailable: what it is worth is not known
+        before the endpoint has answered once, for it may have another model under this name by now."""
         known = self._memory.remembered(what, self.name, _KIND)
         if not known:
             return None
+        if not self._width:
+            self._asked([_PROBE])
         try:
             vector = np.frombuffer(base64.b64decode(known[0], validate=True), dtype="<f2").astype(np.float32)
         except (binascii.Error, ValueError):
             return None
-        if not len(vector) or len(vector) != (self._width or len(vector)):
-            return None  # the endpoint has another model under this name by now
-        self._width = len(vector)
-        return vector
+        return vector if len(vector) == self._width else None
 
     def keep(self, what: str, vector: Vectors) -> None:
         """Remembers a vector with the drive, for all taggers."""

@@ -80,13 +80,25 @@ def test_what_was_paid_for_is_not_paid_for_again(encoder: Encoder) -> None:
         copy = Subject(2, "files/copy of a.txt", SUBJECT.content, SUBJECT.extract)
         with asking(encoder, server, notebook) as made:  # after a restart
             assert topical(made.suggest(copy, Wishes(), TAGS)) == {MEANT}
-        assert len(server.embedded) == len(TAGS) + 4
+        assert server.embedded[len(TAGS) + 4 :] == ["length"]
         assert len(server.requests) == 1
-        # Another model under that name: what is remembered of the old one says nothing any more.
-        server.vector = lambda text: [*vector(text), 0.0]
-        other = Subject(3, "files/b.txt", "beef", SUBJECT.extract)
-        with asking(encoder, server, notebook) as made, pytest.raises(ModelUnavailable, match="one length"):
-            made.suggest(other, Wishes(), (*TAGS, Tag(900, 0, "fresh", 0, 0)))
+
+
+def test_another_model_under_the_same_name_begins_anew(encoder: Encoder) -> None:
+    """What is remembered of the old one says nothing any more."""
+    notebook = Notebook()
+    other = Subject(3, "files/b.txt", "beef", SUBJECT.extract)
+    with ScriptedEndpoint(tags(MEANT)) as server:
+        server.vector = vector
+        with asking(encoder, server, notebook) as made:
+            made.suggest(SUBJECT, Wishes(), TAGS)
+            server.vector = lambda text: [*vector(text), 0.0]
+            with pytest.raises(ModelUnavailable, match="start the tagger anew"):
+                made.suggest(other, Wishes(), TAGS)
+        server.embedded.clear()
+        with asking(encoder, server, notebook) as made:
+            assert topical(made.suggest(other, Wishes(), TAGS)) == {MEANT}
+        assert len(server.embedded) == 1 + len(TAGS) + 4
 
 
 def test_free_names_mean_tags_by_its_vectors(encoder: Encoder) -> None:
@@ -160,7 +172,7 @@ def test_one_that_is_away_makes_the_file_wait(encoder: Encoder, step: Step, seco
         assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("numbers", [[1.0], [math.nan, 1.0, 1.0]], ids=["lengths", "not numbers"])
+@pytest.mark.parametrize("numbers", [[1.0], [], [math.nan, 1.0, 1.0]], ids=["lengths", "nothing", "not numbers"])
 def test_vectors_that_are_none(encoder: Encoder, numbers: list[float]) -> None:
     with ScriptedEndpoint(tags(MEANT)) as server:
         server.vector = lambda text: numbers if text == "anvil barley" else [1.0, 0.0, 0.0]
