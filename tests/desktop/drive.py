@@ -1,5 +1,6 @@
 """A drive at `~/GraphFS` of a session, with a dozen files and a few tags. It starts no desktop."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,9 +57,14 @@ class HomeDrive(Place):
     def tags_of(self, path: str) -> set[str]:
         """The tags of a file of `files/`, as its attribute shows them."""
         file = self.files / path
-        if "user.xdg.tags" not in os.listxattr(file):
+        try:
+            said = os.getxattr(file, "user.xdg.tags").decode()
+        except OSError as error:
+            # Asked for in one step: a tag may go while somebody looks.
+            if error.errno != errno.ENODATA:
+                raise
             return set()
-        return set(filter(None, os.getxattr(file, "user.xdg.tags").decode().split(",")))
+        return set(filter(None, said.split(",")))
 
     def fill(self) -> None:
         """A dozen real files, tagged as a person would: by moving them on tags."""
