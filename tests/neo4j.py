@@ -54,6 +54,12 @@ class Graph:
         self.server = self._starter.start(self.home, self.port)
         self._starter.wait(self.server, self.port, _PASSWORD)
 
+    def kill(self) -> None:
+        """It ends without a word. `start` brings it back as it was."""
+        assert self.server is not None, "only a server of the tests' own can be killed: unset GRAPHFS_TEST_NEO4J"
+        self.server.kill()
+        self.server.wait()
+
     def run(self, text: str, **values: object) -> list[list[object]]:
         with self.driver.session() as session:
             return session.run(text, **values).values()

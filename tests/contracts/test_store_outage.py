@@ -1,4 +1,4 @@
-"""Neo4j falls silent: who asks is told soon, and service comes back by itself."""
+"""Neo4j falls silent, or dies: who asks is told soon, and service comes back by itself."""
 
 import gc
 import os
@@ -60,3 +60,33 @@ def test_a_silent_store_is_away_within_ten_seconds(alone: Service, graph: Graph)
     eventually(lambda: works(alone, f"after {time.monotonic_ns()}"), 60)
     assert alone.lookup(OWNER, FILES_ROOT, "before").links == 1
     gc.collect()  # a socket that was left behind is told of here, and not in the test after this
+
+
+def waits(alone: Service) -> list[float]:
+    """Seconds for which a look and a change wait, each in vain."""
+    found = []
+    for act in (
+        lambda: alone.node(OWNER, FILES_ROOT),
+        lambda: alone.lookup(OWNER, FILES_ROOT, "before"),
+        lambda: alone.create(OWNER, FILES_ROOT, "meanwhile", 0o100644),
+    ):
+        begun = time.monotonic()
+        with pytest.raises(Unavailable):
+            act()
+        found.append(time.monotonic() - begun)
+    return found
+
+
+@pytest.mark.allows_log("could not be made durable yet|sweeping failed")
+def test_a_dead_store_is_waited_for_once(alone: Service, graph: Graph) -> None:
+    alone.create(OWNER, FILES_ROOT, "before", 0o100644)
+    graph.kill()
+    try:
+        first, *others = waits(alone)
+        assert first < 15, "it might have been back within ten seconds"
+        assert max(others + waits(alone)) < 5, "that it is away is known"
+    finally:
+        graph.start()
+    eventually(lambda: works(alone, f"after {time.monotonic_ns()}"), 60)
+    assert alone.lookup(OWNER, FILES_ROOT, "before").links == 1
+    gc.collect()

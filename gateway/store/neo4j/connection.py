@@ -71,7 +71,7 @@ class Connection:
         self._answered = time.monotonic()
         self._watcher = threading.Thread(target=self._watch, name="neo4j", daemon=True)
         self.silent = False
-        """It holds its connections and says nothing: whoever asks is told so at once."""
+        """It answers nobody: whoever asks is told so at once, but for one who finds out when it is back."""
 
     def _open(self) -> neo4j.Driver:
         try:
@@ -115,6 +115,11 @@ class Connection:
         finally:
             del self._asked[call]
 
+    def waited(self, since: float) -> None:
+        """Somebody has waited since then in vain, for as long as one waits: nobody else need wait again."""
+        if self._answered < since:
+            self.silent = True
+
     def _heard(self) -> None:
         self._answered = time.monotonic()
         self.silent = False
@@ -151,15 +156,17 @@ class Connection:
 
     def read(self, text: str, values: dict[str, Any] | None = None) -> list[list[Any]]:
         """Rows. Tried again while Neo4j is away, for a while. Unavailable, Busy."""
-        deadline, pause = time.monotonic() + PATIENCE, 0.05
+        begun, pause = time.monotonic(), 0.05
         while True:
             try:
                 with self._asking(), self._session(neo4j.READ_ACCESS) as session:
                     return session.run(text, values).values()
             except (Neo4jError, DriverError) as error:
                 passing = isinstance(error, ServiceUnavailable | SessionExpired | TransientError)
-                late = self.silent or time.monotonic() + pause > deadline
+                late = self.silent or time.monotonic() + pause > begun + PATIENCE
                 if not passing or late or self._closed.wait(pause):
+                    if passing:
+                        self.waited(begun)
                     raise translate(error) from error
                 pause = min(pause * 2, 1.0)
             except UnicodeEncodeError as error:

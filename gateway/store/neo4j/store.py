@@ -264,27 +264,29 @@ class Neo4jStore(CurrentReader):
 
     def _sent(self, texts: Sequence[str], values: dict[str, Any]) -> list[list[Any]]:
         """Sends a commit; where the answer was lost, asks whether it took place. DriveError when nobody knows."""
-        deadline = time.monotonic() + PATIENCE
+        begun = time.monotonic()
         while True:
             try:
                 return self.connection.write_together(texts, {"p": values})
             except TransientError as error:
-                if time.monotonic() > deadline:
+                if time.monotonic() > begun + PATIENCE:
                     raise translate(error) from error
                 self._closed.wait(0.02)
             except DriverError as error:
-                if not uncertain(error) or time.monotonic() > deadline:
+                if not uncertain(error) or time.monotonic() > begun + PATIENCE:
                     raise translate(error) from error
-                if self._took_place(values["token"], deadline):
+                if self._took_place(values["token"], begun):
                     self._catch_up()
                     return [[True, self._applied - values["count"], False, [], 0]]
 
-    def _took_place(self, token: str, deadline: float) -> bool:
+    def _took_place(self, token: str, begun: float) -> bool:
         while True:
             try:
                 return bool(self.connection.write(_COMMITTED, {"token": token})[0][0])
             except (TransientError, DriverError) as error:
-                if self.connection.silent or time.monotonic() > deadline or self._closed.wait(0.1):
+                late = self.connection.silent or time.monotonic() > begun + PATIENCE
+                if late or self._closed.wait(0.1):
+                    self.connection.waited(begun)
                     raise translate(error) from error
 
     # -- the log
