@@ -1,13 +1,14 @@
 """A history of what was written, read and tagged by several clients at once, and whether it can have been so.
 
 Each file has one writer. What was acknowledged is there from then on; a read sees no older content than the last one
-acknowledged before it began (for a mount: so long before that it must have heard of it), no newer one than was ever
-begun, and never a mix; tags that were acknowledged stay. An operation that failed may have happened or not. It knows
-nothing of the faults in between.
+acknowledged before it began (by others, for a mount: so long before that it must have heard of it; while nobody can be reached
+it shows what it knew before), no newer one than was ever begun, and never a mix; tags that were acknowledged stay. An
+operation that failed may have happened or not. It knows nothing of the faults in between but when nobody was there.
 """
 
 import hashlib
 import itertools
+import math
 import os
 import random
 import threading
@@ -149,6 +150,9 @@ class History:
     """What cannot have been so."""
     done: int = 0
     slowest: float = 0.0
+    _gone: float | None = None
+    """Since when a part is missing without which nothing works."""
+    _back: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -167,14 +171,29 @@ class History:
             self.slowest = max(self.slowest, time.monotonic() - began)
         return True
 
+    @contextmanager
+    def without(self) -> Iterator[None]:
+        """Meanwhile a part is missing without which nothing works."""
+        now = time.monotonic()
+        if self._gone is None or now - self._back > MountClient.delay:
+            self._gone = now
+        self._back = math.inf
+        try:
+            yield
+        finally:
+            self._back = time.monotonic()
+
     def _least(self, name: str, delay: float) -> int:
         with self._lock:
             before = time.monotonic() - delay
+            if delay and self._gone is not None and before < self._back:
+                before = min(before, self._gone - delay)
             return max((number for when, number in self.acknowledged[name] if when <= before), default=0)
 
     def check(self, who: str, name: str, client: Client) -> None:
         """One read of a file that was acknowledged, by somebody."""
-        least = self._least(name, client.delay)
+        own = name.rpartition("-")[0] == who
+        least = self._least(name, 0.0 if own else client.delay)
         if not least:
             return
         data = b""
