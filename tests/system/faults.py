@@ -276,6 +276,8 @@ def test_nothing_is_lost_mixed_or_stuck(cluster: Cluster, tmp_path: Path) -> Non
                 failed = history.failed_since(began)
                 seconds = time.monotonic() - began
                 print(f"{fault.__name__}: {history.done - before} done in {seconds:.1f} s, {len(failed)} failed")
+                for one in failed:
+                    print(f"  at {one.at - began:.1f} s for {one.seconds:.1f} s: {one.what}")
                 assert history.broken == [], fault.__name__
                 assert [one for one in failed if one.seconds > PATIENCE + SLACK] == [], fault.__name__
                 if fault in UNNOTICED:

@@ -1,9 +1,9 @@
 """A history of what was written, read and tagged by several clients at once, and whether it can have been so.
 
 Each file has one writer. What was acknowledged is there from then on; a read sees no older content than the last one
-acknowledged before it began (by others, for a mount: so long before that it must have heard of it; while nobody can be reached
-it shows what it knew before), no newer one than was ever begun, and never a mix; tags that were acknowledged stay. An
-operation that failed may have happened or not. It knows nothing of the faults in between but when nobody was there.
+acknowledged before it began (of others, by a mount: so long before that it must have heard of it, and while nobody can
+be reached it shows what it knew), no newer one than was ever begun, and never a mix; tags that were acknowledged stay.
+An operation that failed may have happened or not. It knows nothing of the faults in between but when nobody was there.
 """
 
 import hashlib
