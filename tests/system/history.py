@@ -1,8 +1,8 @@
 """A history of what was written, read and tagged by several clients at once, and whether it can have been so.
 
 Each file has one writer. What was acknowledged is there from then on; a read sees no older content than the last one
-acknowledged before it began (of others, by a mount: so long before that it must have heard of it, and while nobody can
-be reached it shows what it knew), no newer one than was ever begun, and never a mix; tags that were acknowledged stay.
+acknowledged before it began (of others, by a mount: so long before that it must have heard of it; while nobody can be
+reached: than it has read before), no newer one than was ever begun, and never a mix; tags that were acknowledged stay.
 An operation that failed may have happened or not. It knows nothing of the faults in between but when nobody was there.
 """
 
@@ -150,9 +150,10 @@ class History:
     """What cannot have been so."""
     done: int = 0
     slowest: float = 0.0
-    _gone: float | None = None
-    """Since when a part is missing without which nothing works."""
+    _seen: dict[tuple[str, str], int] = field(default_factory=dict)
+    """By who and file: the newest version that they found there or wrote."""
     _back: float = 0.0
+    """When all parts were there again without which nothing works; inf: one is missing."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -174,26 +175,24 @@ class History:
     @contextmanager
     def without(self) -> Iterator[None]:
         """Meanwhile a part is missing without which nothing works."""
-        now = time.monotonic()
-        if self._gone is None or now - self._back > MountClient.delay:
-            self._gone = now
         self._back = math.inf
         try:
             yield
         finally:
             self._back = time.monotonic()
 
-    def _least(self, name: str, delay: float) -> int:
+    def _least(self, who: str, name: str, delay: float) -> int:
+        """The oldest version that a read of somebody may find, if it begins now."""
         with self._lock:
-            before = time.monotonic() - delay
-            if delay and self._gone is not None and before < self._back:
-                before = min(before, self._gone - delay)
-            return max((number for when, number in self.acknowledged[name] if when <= before), default=0)
+            seen = self._seen.get((who, name), 0)
+            before = time.monotonic() - (0.0 if name.rpartition("-")[0] == who else delay)
+            if delay and before < self._back:
+                return seen
+            return max((seen, *(number for when, number in self.acknowledged[name] if when <= before)))
 
     def check(self, who: str, name: str, client: Client) -> None:
         """One read of a file that was acknowledged, by somebody."""
-        own = name.rpartition("-")[0] == who
-        least = self._least(name, 0.0 if own else client.delay)
+        least = self._least(who, name, client.delay)
         if not least:
             return
         data = b""
@@ -205,6 +204,7 @@ class History:
         if self._attempt(f"{who} reads {name}", act):
             found = number_of(name, data)
             with self._lock:
+                self._seen[who, name] = max(least, found)
                 if not least <= found <= self.begun[name]:
                     self.broken.append(f"{who} reads {name}: {found}, not {least}..{self.begun[name]}; {data[:60]!r}")
 
@@ -214,6 +214,7 @@ class History:
         if self._attempt(f"{who} writes {name}", lambda: client.write(name, content(name, number))):
             with self._lock:
                 self.acknowledged.setdefault(name, []).append((time.monotonic(), number))
+                self._seen[who, name] = number
 
     def _tag(self, who: str, client: Client, name: str, tag: str) -> None:
         wanted = sorted({*self.tags.get(name, set()), tag})
