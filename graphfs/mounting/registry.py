@@ -6,7 +6,6 @@ A record is only believed while its process lives and the kernel's table agrees.
 import contextlib
 import logging
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,8 @@ log = logging.getLogger(__name__)
 
 RECORD = Path("run", "mount.json")
 """In the state directory."""
+_COMMON = Path("/tmp")  # noqa: S108  # programs of one user may differ in their TMPDIR; records of others are not believed
+"""Where there is no folder for what lasts as long as a session."""
 
 
 class MountRecord(msgspec.Struct, frozen=True):
@@ -113,13 +114,13 @@ def _runtime() -> Path:
     usual = Path("/run/user", str(os.geteuid()))
     if usual.is_dir():
         return usual / "graphfs"
-    return Path(tempfile.gettempdir(), f"graphfs-{os.geteuid()}")
+    return _COMMON / f"graphfs-{os.geteuid()}"
 
 
 def _runtimes() -> Iterator[Path]:
     """Where records of this user's mounts are; for root also those of others."""
     yield _runtime()
-    yield Path(tempfile.gettempdir(), f"graphfs-{os.geteuid()}")
+    yield _COMMON / f"graphfs-{os.geteuid()}"
     if os.geteuid() == 0:
         yield from Path("/run/user").glob("*/graphfs")
-        yield from Path(tempfile.gettempdir()).glob("graphfs-*")
+        yield from _COMMON.glob("graphfs-*")
