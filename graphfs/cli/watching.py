@@ -18,7 +18,7 @@ from graphfs.cli.exits import NO, OK
 from graphfs.cli.importing import describe, destination, labels_of
 from graphfs.cli.intake import Done, Intake
 from graphfs.cli.screen import Screen, count_text, json_text
-from graphfs.errors import Busy, Conflict, DriveError, InvalidArgument, NotAFolder, NotFound
+from graphfs.errors import Busy, Conflict, DriveError, InvalidArgument, NotAFolder, NotEmpty, NotFound
 from graphfs.model import FILES_ROOT, Caller
 from tagger.inbox import Inbox, Manifest, Settings
 
@@ -151,6 +151,17 @@ class DriveFolder:
         finally:
             self._intake.forget()
         self._tell("removed", path)
+
+    def clear(self, folder: str) -> bool:
+        """See `Destination.clear`."""
+        try:
+            parent, name = self._place(self._path(folder))
+            self._drive.rmdir(self._caller, parent, name)
+        except (NotFound, NotAFolder, NotEmpty):
+            return False
+        finally:
+            self._intake.forget()
+        return True
 
     def _place(self, path: str) -> tuple[int, str]:
         """The folder and the name of a path, making nothing. NotFound."""

@@ -1,5 +1,6 @@
 """Where a followed folder is imported to: the contract, and an ordinary folder that keeps it."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -28,6 +29,10 @@ class Destination(Protocol):
 
     def remove(self, path: str) -> None:
         """Puts a file into the trash. Nothing happens when it is not there."""
+        ...
+
+    def clear(self, folder: str) -> bool:
+        """Takes an empty folder away. False when there is none at this path, or something is in it."""
         ...
 
 
@@ -76,6 +81,16 @@ class PlainFolder:
                 target.replace(_free(self._trash, target.name))
         except FileNotFoundError:
             return
+
+    def clear(self, folder: str) -> bool:
+        """See `Destination.clear`."""
+        try:
+            (self._root / folder).rmdir()
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY):
+                return False
+            raise
+        return True
 
 
 def _free(folder: Path, name: str) -> Path:

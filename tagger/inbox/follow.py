@@ -198,14 +198,22 @@ class Inbox:
             if self._destination.move(change.old, change.path) and old is not None:
                 self._manifest.set(change.path, old)
                 self.moved += 1
+            self._clear(change.old)
             self._manifest.forget(change.old)
             self._waiting.pop(change.old, None)
             if self._manifest.entries.get(change.path) != stamp:
                 self.touch(str(self._folder / change.path), folder=False)
         elif stamp is None:
             self._destination.remove(change.path)
+            self._clear(change.path)
             self._manifest.forget(change.path)
             self.removed += 1
+
+    def _clear(self, path: str) -> None:
+        """What held a file that went elsewhere goes after it, when it is gone here and empty there."""
+        folder = os.path.dirname(path)
+        while folder and not os.path.lexists(self._folder / folder) and self._destination.clear(folder):
+            folder = os.path.dirname(folder)
 
     def _is_settled(self, change: Change, stamp: Stamp | None) -> bool:
         """Whether it has been like this for long enough; if not, when to look again is noted.

@@ -201,6 +201,9 @@ def test_watch_once_and_again(there: Served, tmp_path: Path) -> None:
     assert {line.split("\t")[0] for line in there.cli(*watch).lines} == {"moved", "replaced", "removed"}
     assert there.paths("kept") == {"files/Watched/sub/moved", "files/Watched/b"}
     assert there.cli("restore").lines[0].endswith("files/Watched/sub/c")
+    (source / "sub").rename(source / "other")
+    assert there.cli(*watch).lines == ["moved\tother/moved"]
+    assert [line.partition("\t")[0] for line in there.cli("ls", "files/Watched").lines] == ["b", "other/"]
     there.cli("watch", str(source / "b"), code=6)
     there.cli("watch", str(tmp_path / "none"), code=3)
 

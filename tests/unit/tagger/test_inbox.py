@@ -3,6 +3,7 @@ restart."""
 
 import contextlib
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -136,11 +137,28 @@ def test_it_imports_and_follows(ground: Ground) -> None:
         (ground.source / "old").rename(ground.source / "older")
         ground.wait(lambda: ground.there() == {"older/a.txt": "one", "c.txt": "two"})
         (ground.source / "c.txt").write_text("three")
-        ground.wait(lambda: ground.there()["c.txt"] == "three")
+        ground.wait(lambda: ground.there().get("c.txt") == "three")
         (ground.source / "c.txt").unlink()
         ground.wait(lambda: ground.there() == {"older/a.txt": "one"})
         assert [path.read_text() for path in ground.trash.iterdir()] == ["three"]
         assert inbox.moved == 2
+
+
+def test_folders_that_went_go_when_they_are_empty(ground: Ground) -> None:
+    for path in ("kept/deep/er/a", "gone/b", "stays/c", "filled/d"):
+        (ground.source / path).parent.mkdir(parents=True)
+        (ground.source / path).write_text(path)
+    with ground.following() as inbox:
+        ground.wait(lambda: len(ground.there()) == 4)
+        (ground.target / "filled" / "by hand").write_text("x")
+        (ground.source / "kept" / "deep").rename(ground.source / "kept" / "moved")
+        shutil.rmtree(ground.source / "gone")
+        (ground.source / "stays" / "c").unlink()
+        shutil.rmtree(ground.source / "filled")
+        ground.wait(lambda: ground.there() == {"kept/moved/er/a": "kept/deep/er/a", "filled/by hand": "x"})
+        ground.wait(lambda: inbox.pending == 0)
+    folders = {str(path.relative_to(ground.target)) for path in ground.target.rglob("*") if path.is_dir()}
+    assert folders == {"kept", "kept/moved", "kept/moved/er", "stays", "filled"}
 
 
 def test_a_restart_misses_nothing(ground: Ground) -> None:
