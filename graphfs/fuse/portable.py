@@ -46,9 +46,11 @@ class PathOperations:
         self.dentries = Dentries(volume)
         self._hidden = HiddenNames(volume)
         self._opened: dict[int, tuple[int, Name]] = {}
+        """Node of each open file, and the name by which it was opened."""
+        self._listed: dict[int, int] = {}
+        """Node of each open folder. A volume may give a file and a folder the same number."""
         self._closing: set[int] = set()
         """Handles that were closed and are released in a moment: the kernel does not wait for that."""
-        """Node of each open file and folder handle, and the name by which it was opened."""
         self._shared: dict[int, set[Name]] = {}
         """Names by which the kernel knows a file that has several: to it they are several files."""
         self.stale: Callable[[str], None] | None = None
@@ -310,14 +312,14 @@ class PathOperations:
     def opendir(self, path: str) -> int:
         def act(caller: Caller, node: int) -> int:
             handle = self._volume.opendir(caller, node)
-            self._opened[handle] = (node, self.dentries.place(caller, path))
+            self._listed[handle] = node
             return handle
 
         return int(self._on(path, None, act))
 
     def listing(self, handle: int, after: int) -> Iterator[DirectoryEntry]:
         """Entries after a cookie of the volume's, without hidden names."""
-        folder = self._opened[handle][0]
+        folder = self._listed[handle]
         for line in self._volume.readdir(handle, after):
             name, found = line.name, line.attributes
             if name.startswith(PREFIX) and self._hidden.node((folder, name)) is not None:
@@ -328,18 +330,18 @@ class PathOperations:
 
     def folder(self, handle: int) -> int:
         """The node of an open folder."""
-        return self._opened[handle][0]
+        return self._listed[handle]
 
     def readdir(self, path: str | None, handle: int) -> Iterator[str]:
         """Never called: the bridge goes to `listing`. The libraries look whether it is there."""
         return (line.name for line in self.listing(handle, 0))
 
     def releasedir(self, path: str | None, handle: int) -> None:
-        self._opened.pop(handle, None)
+        self._listed.pop(handle, None)
         self._volume.releasedir(handle)
 
     def fsyncdir(self, path: str | None, datasync: int, handle: int) -> None:
-        self._volume.fsyncdir(self._opened[handle][0])
+        self._volume.fsyncdir(self._listed[handle])
 
     # -- the drive, and extended attributes
 

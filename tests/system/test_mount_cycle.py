@@ -46,6 +46,23 @@ def test_it_returns_when_the_drive_answers_and_content_survives(there: Place, op
     assert sorted(path.read_text() for path in (there.drive / "files").iterdir()) == ["round 0", "round 1"]
 
 
+def test_open_files_and_open_folders_are_not_mistaken_for_each_other(there: Place, option: str) -> None:
+    """Their numbers may be the same, and are on a mount that has just begun."""
+    there.mount("-o", option)
+    files = there.drive / "files"
+    with (files / "a").open("wb") as one, (files / "b").open("wb") as other:
+        for stream in (one, other):
+            stream.write(b"0123456789")
+            stream.flush()
+        for _ in range(4):
+            assert sorted(os.listdir(files)) == ["a", "b"]
+        with os.scandir(files):
+            for size, stream in enumerate((one, other), 3):
+                os.ftruncate(stream.fileno(), size)
+                assert os.fstat(stream.fileno()).st_size == size
+    assert ((files / "a").read_bytes(), (files / "b").read_bytes()) == (b"012", b"0123")
+
+
 def test_an_unmount_by_the_system_tool_ends_the_process(there: Place, option: str) -> None:
     there.mount("-o", option)
     (there.drive / "files" / "f").write_bytes(b"x" * 3_000_000)
