@@ -116,7 +116,10 @@ def _plan(given: argparse.Namespace) -> Plan:
     check_places(mount_point, state)
     prepare_mount_point(mount_point)
     prepare_state(state)
-    options = MountOptions(read_only, allow_other, config.mount.entry_timeout, config.mount.attribute_timeout)
+    locks = config.mount.locks == "server"
+    # Programs that lock a file rely on what stands beside it: a database looks for its journal.
+    entry_timeout = 0.0 if locks else config.mount.entry_timeout
+    options = MountOptions(read_only, allow_other, entry_timeout, config.mount.attribute_timeout, locks=locks)
     server = given.server or os.environ.get("GRAPHFS_SERVER")
     token = _token(given.token_file) if server else ""
     return Plan(
@@ -126,7 +129,7 @@ def _plan(given: argparse.Namespace) -> Plan:
         file,
         server,
         token,
-        choose(config.mount.binding, os.environ.get("FUSE_LIBRARY_PATH") or None),
+        choose(config.mount.binding, os.environ.get("FUSE_LIBRARY_PATH") or None, locks=locks),
         options,
     )
 
@@ -208,8 +211,8 @@ class Mount:
             staging,
             rooms=standard_rooms(drive, surroundings),
             labels=TagLabels(drive),
-            entry_timeout=settings.entry_timeout,
-            attribute_timeout=settings.attribute_timeout,
+            entry_timeout=plan.options.entry_timeout,
+            attribute_timeout=plan.options.attribute_timeout,
             remote=self._origins,
             make_room=self._make_room,
             away=self._away,

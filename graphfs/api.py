@@ -29,6 +29,7 @@ from graphfs.model import (
     JobState,
     JournalEntry,
     Layout,
+    Lock,
     Merge,
     Node,
     Outcome,
@@ -381,6 +382,32 @@ class Jobs(Protocol):
         ...
 
 
+class Locks(Protocol):
+    """Locks of files, kept for several mounts: advisory, and lent. What a holder has ends with its lease."""
+
+    def lock(self, caller: Caller, node: int, lock: Lock, seconds: float) -> Lock | None:
+        """Takes a lock, in place of what its owner has there, and prolongs the holder's lease to `seconds` from now.
+        None: it is taken. Else the first that is in the way (its `holder` is told to itself only); nothing changed
+        then. TooLarge: the file has as many locks as it may have. Conflict: see `renew_locks`."""
+        ...
+
+    def unlock(self, caller: Caller, node: int, lock: Lock) -> None:
+        """Its owner has no lock of this kind there any more."""
+        ...
+
+    def in_the_way(self, caller: Caller, node: int, lock: Lock) -> Lock | None:
+        """What `lock` would find, taking nothing."""
+        ...
+
+    def renew_locks(self, holder: str, seconds: float) -> bool:
+        """Prolongs a holder's lease. False: it ran out, and others may have what was its: go on as another holder."""
+        ...
+
+    def drop_locks(self, holder: str) -> None:
+        """A holder's locks are gone at once."""
+        ...
+
+
 class Events(Protocol):
     """What changed, pushed."""
 
@@ -431,7 +458,7 @@ class Access(Protocol):
         ...
 
 
-class Drive(Tree, Xattrs, Content, Views, Tags, Trash, Jobs, Events, Care, Access, Protocol):
+class Drive(Tree, Xattrs, Content, Locks, Views, Tags, Trash, Jobs, Events, Care, Access, Protocol):
     """All of it."""
 
     def close(self) -> None:

@@ -60,6 +60,7 @@ class Mount(Section, frozen=True, kw_only=True):
     attribute_timeout: Seconds = 1.0
     tag_entries: Literal["file", "symlink"] = "file"
     allow_other: bool = False
+    locks: Literal["local", "server"] = "local"
 
 
 class Store(Section, frozen=True, kw_only=True):

@@ -332,6 +332,32 @@ class Outcome(Struct, frozen=True):
     """False: the file was not to blame (the model is down): the attempt is not counted."""
 
 
+LOCK_END = 2**63 - 1
+"""Where a lock to the end of the file ends, however long that becomes."""
+
+
+class LockKind(StrEnum):
+    """Locks of one kind know nothing of those of the other, as on Linux."""
+
+    FILE = "file"
+    """flock(2): of the whole file."""
+    RANGE = "range"
+    """fcntl(2): of bytes."""
+
+
+class Lock(Struct, frozen=True):
+    """A lock on bytes `start` to `end` (exclusive) of a file, by somebody: `holder` (a mount; its locks end together)
+    and within it `owner`, who has none against itself. `pid` is told to who asks what is in the way."""
+
+    kind: LockKind
+    exclusive: bool
+    holder: str
+    owner: int
+    start: int = 0
+    end: int = LOCK_END
+    pid: int = 0
+
+
 class EventKind(StrEnum):
     NODE = "node"
     """Attributes or content of `node` changed."""

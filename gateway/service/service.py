@@ -18,6 +18,7 @@ from gateway.service.content import ContentPart, SpacePart
 from gateway.service.core import Settings, again
 from gateway.service.jobs import JobPart
 from gateway.service.journal import JournalPart
+from gateway.service.locks import LockPart
 from gateway.service.turns import Pace, Turns
 from gateway.service.views import ViewPart
 from gateway.store.base import Store
@@ -32,7 +33,7 @@ _FLUSH_EVERY = 5.0
 _RESERVE = 16 << 20
 
 
-class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart, AccessPart):
+class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart, AccessPart, LockPart):
     """Implements `graphfs.api.Drive` in process."""
 
     def __init__(
@@ -76,6 +77,7 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart, 
         try:
             self.erase_blobs()
             self._forget_keys()
+            self.forget_locks()
             if self.clock() - self._swept > 3600 * 10**9:
                 self._swept = self.clock()
                 self._clear_forsaken()

@@ -364,7 +364,7 @@ class Transaction(Reader, Protocol):
 
     def delete_token(self, name: str) -> None: ...
     def save_memo(self, name: str, text: str) -> None:
-        """Keeps a short text under a name. Of two that read it and then wrote, one is overtaken."""
+        """Keeps a short text under a name; '' forgets it. Of two that read it and then wrote, one is overtaken."""
         ...
 
     def mark_done(self, key: str, now: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from graphfs import wire
-from graphfs.api import Access, Care, Content, Jobs, Tags, Trash, Tree, Views, Xattrs
+from graphfs.api import Access, Care, Content, Jobs, Locks, Tags, Trash, Tree, Views, Xattrs
 from graphfs.client.asker import Asker
 from graphfs.client.events import Follower
 from graphfs.client.outage import Outage
@@ -113,6 +113,12 @@ class HttpDrive:
     read_blob = _over_http(Content.read_blob)
     commit = _over_http(Content.commit)
     sync = _over_http(Content.sync)
+
+    lock = _over_http(Locks.lock)
+    unlock = _over_http(Locks.unlock)
+    in_the_way = _over_http(Locks.in_the_way)
+    renew_locks = _over_http(Locks.renew_locks)
+    drop_locks = _over_http(Locks.drop_locks)
 
     view = _over_http(Views.view)
     view_entry = _over_http(Views.view_entry)

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from ctypes.util import find_library
 from importlib.util import find_spec
 
-from graphfs.errors import Unavailable
+from graphfs.errors import InvalidArgument, Unavailable
 from graphfs.fuse.options import MountOptions
 from graphfs.vfs.interface import Volume
 
 EXACT = "pyfuse3"
+_LOCKING = "mfusepy"
+"""The binding that passes locks on: pyfuse3 has no calls for them, and libfuse 2 cannot make the kernel look again."""
 
 _REMEDIES = {
     EXACT: "install gcc, pkg-config and libfuse3-dev, then `make venv`; `-o binding=fusepy` works without",
@@ -41,11 +43,15 @@ def _version(library: str) -> int:
     return number // (100 if number >= 100 else 10)
 
 
-def choose(wanted: str, library: str | None = None) -> str:
+def choose(wanted: str, library: str | None = None, *, locks: bool = False) -> str:
     """The binding for a setting: `auto` takes the best there is, `fusepy` its fork mfusepy where libfuse 3 is.
     `library`: the file that the bindings by paths are told to load (FUSE_LIBRARY_PATH); each of them fits one version
-    only. Unavailable, with what to install."""
+    only. `locks`: one is needed that passes them on. Unavailable, with what to install; InvalidArgument."""
     candidates = {"auto": [EXACT, "mfusepy", "fusepy"], "fusepy": ["mfusepy", "fusepy"]}.get(wanted, [wanted])
+    if locks:
+        if _LOCKING not in candidates:
+            raise InvalidArgument(f"locks=server: {wanted} passes no locks on; use -o binding=fusepy with libfuse 3")
+        candidates = [_LOCKING]
     for binding in candidates:
         if _has(binding, library):
             return binding

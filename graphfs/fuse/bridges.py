@@ -18,6 +18,8 @@ from collections.abc import Callable
 from typing import Any
 
 from graphfs.fuse.errnos import errno_of
+from graphfs.fuse.locking import THREADS as LOCK_THREADS
+from graphfs.fuse.locking import LockCalls, LockingOperations
 from graphfs.fuse.options import MountOptions
 from graphfs.fuse.portable import PathOperations
 from graphfs.vfs.interface import Attributes, Opened, Volume
@@ -239,6 +241,14 @@ class ConfiguredOperations(PathOperations):
         self.init("/")
 
 
+class ConfiguredLockingOperations(ConfiguredOperations, LockingOperations):
+    """The same where the drive keeps the locks."""
+
+    def init_with_config(self, connection: Any, config: Any) -> None:
+        self.interrupted = self.library.fuse_interrupted
+        super().init_with_config(connection, config)
+
+
 def serve(library: str, volume: Volume, mount_point: str, options: MountOptions, mounted: Callable[[], None]) -> None:
     """Mounts the volume with `fusepy` or `mfusepy` and answers the kernel until it is unmounted. `mounted` is called on
     a thread of its own once the mount is there. RuntimeError when the kernel refuses; what libfuse has to say goes to
@@ -256,12 +266,17 @@ def serve(library: str, volume: Volume, mount_point: str, options: MountOptions,
     if library == "mfusepy":
         os.environ["FUSE_LIBRARY_NAME"] = "fuse3"  # it takes libfuse 2 first where both are
         module = importlib.import_module("mfusepy")
-        seam: type[Seam] = Libfuse3
-        configured = ConfiguredOperations(volume, module.fuse_get_context, mounted)
+        seam: type[Any] = Libfuse3
+        threads = THREADS
+        kind: type[ConfiguredOperations] = ConfiguredOperations
+        if options.locks:
+            seam = type("LockingLibfuse3", (LockCalls, Libfuse3), {})
+            threads, kind = LOCK_THREADS, ConfiguredLockingOperations
+        configured = kind(volume, module.fuse_get_context, mounted)
         configured.library = module._libfuse
         operations = configured
         if module.fuse_version_minor >= 12:
-            settings |= {"max_threads": THREADS, "max_idle_threads": THREADS}
+            settings |= {"max_threads": threads, "max_idle_threads": THREADS}
     else:
         module = importlib.import_module("fuse")
         seam = Libfuse2

@@ -13,6 +13,8 @@ class MountOptions(Struct, frozen=True):
     allow_other: bool = False
     entry_timeout: float = 1.0
     attribute_timeout: float = 1.0
+    locks: bool = False
+    """Whether the drive keeps flock and fcntl locks, for all its mounts; else the kernel does, for this one."""
 
     def common(self) -> dict[str, str | bool]:
         """The options that every binding hands to libfuse, by name; True is a flag."""

@@ -11,10 +11,11 @@ SETTINGS = {
     "attribute_timeout": "mount.attribute_timeout",
     "attr_timeout": "mount.attribute_timeout",
     "allow_other": "mount.allow_other",
+    "locks": "mount.locks",
 }
 """Options that are settings; `allow_other` needs no value."""
 FLAGS = {"ro": True, "rw": False}
-IGNORED = frozenset({"locks=local", "defaults", "auto", "noauto", "user", "nofail", "_netdev", "default_permissions"})
+IGNORED = frozenset({"defaults", "auto", "noauto", "user", "nofail", "_netdev", "default_permissions"})
 """What fstab adds, or what is so anyway."""
 
 
@@ -29,11 +30,6 @@ def parse_options(given: Iterable[str]) -> tuple[dict[str, str], bool]:
             settings[SETTINGS[name]] = value if equals else "true"
         elif option in FLAGS:
             read_only = FLAGS[option]
-        elif option == "locks=server":
-            raise InvalidArgument(
-                "option 'locks=server': flock and fcntl locks hold among the programs of one mount only; no server "
-                "keeps them for several mounts (docs/mounting.md)"
-            )
         elif option and option not in IGNORED:
             known = ", ".join([*sorted(SETTINGS), *FLAGS])
             what = f"needs a value ({name}=...)" if name in SETTINGS else f"is unknown; known are {known}"

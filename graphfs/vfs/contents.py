@@ -141,6 +141,18 @@ class Contents:
                 file.base()
             return file.node
 
+    def publish(self, handle: Handle) -> None:
+        """What was written to the file, by whatever handle, becomes a version now."""
+        if handle.file.dirty:
+            self._commit_or_keep(handle.file)
+
+    def look_again(self, handle: Handle) -> None:
+        """What others made of the file is read from now on, whether the kernel was told or not."""
+        file = handle.file
+        with file.lock:
+            file.stale = True
+            file.refresh()
+
     def handle(self, number: int) -> Handle | None:
         return self._handles.get(number)
 

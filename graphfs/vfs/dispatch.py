@@ -18,6 +18,7 @@ from graphfs.vfs.contents import INTERVAL, MEMORY, Away, Contents
 from graphfs.vfs.interface import EVERYTHING, Attributes, Invalidation
 from graphfs.vfs.invalidation import Invalidations
 from graphfs.vfs.listing import Listing
+from graphfs.vfs.locks import Locks
 from graphfs.vfs.origins import Origins
 from graphfs.vfs.room import Labels, Room
 from graphfs.vfs.shown import Shown, Verdict
@@ -69,6 +70,7 @@ class Dispatch:
             make_room=make_room,
             away=away,
         )
+        self._locks = Locks(drive)
         self._files = self._contents.files
         self._accessed = self._contents.accessed
         self._entry_timeout = entry_timeout

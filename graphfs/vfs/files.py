@@ -2,9 +2,12 @@
 
 import os
 import stat
+from collections.abc import Callable
+
+import msgspec
 
 from graphfs.errors import AlreadyExists, InvalidArgument, IsAFolder, NotFound, NotPermitted
-from graphfs.model import Caller
+from graphfs.model import Caller, Lock
 from graphfs.vfs.contents import Handle
 from graphfs.vfs.interface import Attributes, Opened
 from graphfs.vfs.names import NameCalls
@@ -111,6 +114,30 @@ class FileCalls(NameCalls):
         if found is None:
             raise NotFound("behind the end of the file")
         return found
+
+    # -- locks
+
+    def lock(self, caller: Caller, handle: int, lock: Lock, goes_on: Callable[[], bool] | None = None) -> bool:
+        opened = self._handle(handle)
+        if not self._locks.take(caller, opened.file.node.id, lock, goes_on):
+            return False
+        self._contents.look_again(opened)
+        return True
+
+    def unlock(self, caller: Caller, handle: int, lock: Lock) -> None:
+        opened = self._contents.handle(handle)
+        node = opened.file.node.id if opened is not None else 0
+        if opened is None or not self._locks.has(node, lock.kind, lock.owner):
+            return  # whatever is closed comes here
+        self._invalidations.own(caller)
+        try:
+            self._contents.publish(opened)
+        finally:
+            self._locks.release(caller, node, lock)
+
+    def in_the_way(self, caller: Caller, handle: int, lock: Lock) -> Lock | None:
+        found = self._locks.in_the_way(caller, self._handle(handle).file.node.id, lock)
+        return found if found is None or found.holder else msgspec.structs.replace(found, pid=0)
 
     def _handle(self, number: int) -> Handle:
         handle = self._contents.handle(number)

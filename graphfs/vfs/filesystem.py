@@ -149,10 +149,14 @@ class FileSystem(FileCalls):
     def close(self) -> None:
         self._unsubscribe()
         self._invalidations.close()
-        self._contents.close()
+        try:
+            self._contents.close()
+        finally:
+            self._locks.close()
 
     def abandon(self) -> None:
         """Ends as if the process had died: nothing is committed any more, what is staged is left to a recovery."""
         self._unsubscribe()
         self._invalidations.close()
         self._contents.abandon()
+        self._locks.abandon()

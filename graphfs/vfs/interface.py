@@ -12,7 +12,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from graphfs.model import AttributeChange, Caller, Replace, Space, XattrMode
+from graphfs.model import AttributeChange, Caller, Lock, Replace, Space, XattrMode
 
 
 class Attributes(Struct, frozen=True, gc=False):
@@ -150,6 +150,20 @@ class Volume(Protocol):
 
     def seek(self, handle: int, offset: int, whence: int) -> int:
         """SEEK_DATA and SEEK_HOLE."""
+        ...
+
+    def lock(self, caller: Caller, handle: int, lock: Lock, goes_on: Callable[[], bool] | None = None) -> bool:
+        """Takes a lock that the drive keeps (`holder` is the mount's business). False: another has it; with `goes_on`
+        it is waited for, as long as that says so. What others wrote before they let go is read from now on: the
+        adapter makes the kernel forget the file's pages."""
+        ...
+
+    def unlock(self, caller: Caller, handle: int, lock: Lock) -> None:
+        """Lets go of it; what was written is a version before."""
+        ...
+
+    def in_the_way(self, caller: Caller, handle: int, lock: Lock) -> Lock | None:
+        """The first lock that hinders this one. `pid` is 0 when it is another mount's."""
         ...
 
     def opendir(self, caller: Caller, node: int) -> int: ...

@@ -11,7 +11,20 @@ from typing import Annotated, Any, NamedTuple
 from msgspec import Meta, Struct
 
 from graphfs import errors
-from graphfs.model import AttributeChange, Edge, Extent, Layout, Node, Outcome, Patch, Suggestion, View
+from graphfs.model import (
+    LOCK_END,
+    AttributeChange,
+    Edge,
+    Extent,
+    Layout,
+    Lock,
+    LockKind,
+    Node,
+    Outcome,
+    Patch,
+    Suggestion,
+    View,
+)
 
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256, hexadecimal")]
 Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -53,6 +66,18 @@ class WireAttributeChange(AttributeChange, frozen=True, forbid_unknown_fields=Tr
 
 class WireEdge(Edge, frozen=True, forbid_unknown_fields=True):
     """That a file has, should have, or must not have a tag, and where that comes from."""
+
+
+class WireLock(Struct, frozen=True, forbid_unknown_fields=True):
+    """A lock on bytes `start` to `end` (exclusive) of a file; see `Lock`."""
+
+    kind: LockKind
+    exclusive: bool
+    holder: Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}$")]
+    owner: Integer
+    start: Annotated[int, Meta(ge=0, le=LOCK_END)] = 0
+    end: Annotated[int, Meta(ge=0, le=LOCK_END)] = LOCK_END
+    pid: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
 
 
 class WireSuggestion(Suggestion, frozen=True, forbid_unknown_fields=True):
@@ -111,6 +136,14 @@ def _patches_back(patches: Iterable[WirePatch]) -> list[Patch]:
     return [Patch(one.offset, one.length, bytes.fromhex(one.digest), one.start, one.data) for one in patches]
 
 
+def _lock_out(lock: Lock) -> WireLock:
+    return WireLock(lock.kind, lock.exclusive, lock.holder, lock.owner, lock.start, lock.end, lock.pid)
+
+
+def _lock_back(lock: WireLock) -> Lock:
+    return Lock(lock.kind, lock.exclusive, lock.holder, lock.owner, lock.start, lock.end, lock.pid)
+
+
 def _view_entry_out(found: View | Node) -> WireViewEntry:
     return WireViewEntry(view=found) if isinstance(found, View) else WireViewEntry(node=found)
 
@@ -133,6 +166,7 @@ CROSSINGS: dict[Any, Crossing] = {
     Sequence[int]: Crossing(Sequence[Integer], list),
     Sequence[str]: Crossing(Sequence[str], list),
     AttributeChange: Crossing(WireAttributeChange),
+    Lock: Crossing(WireLock, _lock_out, _lock_back),
     Outcome: Crossing(WireOutcome),
     View | Node: Crossing(WireViewEntry, _view_entry_out, _view_entry_back),
 }

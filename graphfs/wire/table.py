@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, get_type_hints
 import msgspec
 from msgspec import Struct
 
-from graphfs.api import Access, Care, Content, Drive, Events, Jobs, Tags, Trash, Tree, Views, Xattrs
+from graphfs.api import Access, Care, Content, Drive, Events, Jobs, Locks, Tags, Trash, Tree, Views, Xattrs
 from graphfs.model import Caller, Node, Scope
 from graphfs.wire.forms import CROSSINGS, Crossing, Limits
 
@@ -221,6 +221,12 @@ OPERATIONS: dict[str, Operation] = {
         _row(Content.commit, "POST", "/nodes/{node}/commit", _W, seconds=60.0, keyed=True),
         _row(Content.sync, "POST", "/sync", _R, idempotent=True, seconds=60.0),
         _row(Resources.limits, "GET", "/limits", _R, inline=True),
+        # locks
+        _row(Locks.lock, "POST", "/nodes/{node}/locks", _W, keyed=True),
+        _row(Locks.unlock, "POST", "/nodes/{node}/locks/release", _W, keyed=True),
+        _row(Locks.in_the_way, "POST", "/nodes/{node}/locks/test", _R, idempotent=True),
+        _row(Locks.renew_locks, "POST", "/locks/{holder}/renew", _W, idempotent=True),
+        _row(Locks.drop_locks, "POST", "/locks/{holder}/drop", _W, idempotent=True),
         # paths, for people and their scripts
         _row(Resources.resolve, "GET", "/resolve", _R),
         _row(Resources.content, "GET", "/nodes/{node}/content", _R),

@@ -193,8 +193,8 @@ class History:
     def check(self, who: str, name: str, client: Client) -> None:
         """One read of a file that was acknowledged, by somebody."""
         least = self._least(who, name, client.delay)
-        if not least:
-            return
+        if not least and time.monotonic() - client.delay >= self._back:
+            return  # it need not have heard that there is such a file
         data = b""
 
         def act() -> None:

@@ -67,6 +67,29 @@ def test_a_write_that_failed_may_have_happened_or_not() -> None:
     history._write("x", drive, "x-0")
     assert len(history.failures) == 1
     history.check("y", "x-0", drive)
-    drive.held["x-0"] = first
-    history.check("y", "x-0", drive)
     assert history.broken == []
+    drive.held["x-0"] = first
+    history.check("z", "x-0", drive)
+    assert history.broken == []
+    history.check("y", "x-0", drive)
+    assert len(history.broken) == 1, "who has read it reads nothing older again"
+
+
+def test_a_mount_that_reaches_nobody_may_be_behind_but_goes_not_back() -> None:
+    history, drive = History(), Drive()
+    drive.delay = 0.001
+    history._write("x", drive, "x-0")
+    first = drive.held["x-0"]
+    with history.without():
+        history._write("x", drive, "x-0")
+        second = drive.held["x-0"]
+        drive.held["x-0"] = first
+        history.check("y", "x-0", drive)
+        assert history.broken == []
+        history.check("x", "x-0", drive)
+        assert len(history.broken) == 1, "its own are known to it"
+        drive.held["x-0"] = second
+        history.check("y", "x-0", drive)
+        drive.held["x-0"] = first
+        history.check("y", "x-0", drive)
+        assert len(history.broken) == 2

@@ -100,7 +100,8 @@ CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.forgotten ELSE [] END AS r MATCH 
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.done ELSE [] END AS r CREATE (:Done {key: r[0], at: r[1]}) }""",
     "answers": """
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.answers ELSE [] END AS r
-  MERGE (a:Answer {key: r[0]}) SET a.texts = r[1] }""",
+  MERGE (a:Answer {key: r[0]}) SET a.texts = r[1]
+  WITH a WHERE a.texts = '' DELETE a }""",
     "tokens": """
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tokens_gone ELSE [] END AS r MATCH (t:Token {name: r}) DELETE t }
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tokens ELSE [] END AS r MERGE (t:Token {name: r.name}) SET t = r }""",

@@ -133,7 +133,10 @@ class QueueWriter(QueueReader):
         self.db.execute("DELETE FROM token WHERE name = ?", (name,))
 
     def save_memo(self, name: str, text: str) -> None:
-        self.db.execute("INSERT OR REPLACE INTO memo VALUES(?, ?)", (name, text))
+        if text:
+            self.db.execute("INSERT OR REPLACE INTO memo VALUES(?, ?)", (name, text))
+        else:
+            self.db.execute("DELETE FROM memo WHERE name = ?", (name,))
 
     def mark_done(self, key: str, now: int) -> None:
         # Transactions take turns, and who marks has asked before: there is none yet.

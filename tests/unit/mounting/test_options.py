@@ -33,7 +33,5 @@ def test_what_fstab_adds_is_ignored() -> None:
     assert parse_options(["defaults,_netdev", ""]) == ({}, False)
 
 
-def test_locks_between_mounts_are_refused_by_name() -> None:
-    assert parse_options(["locks=local"]) == ({}, False)
-    with pytest.raises(InvalidArgument, match="among the programs of one mount only"):
-        parse_options(["ro,locks=server"])
+def test_who_keeps_locks_is_a_setting() -> None:
+    assert parse_options(["ro,locks=server"]) == ({"mount.locks": "server"}, True)
