@@ -1,6 +1,7 @@
 """What two mounts of one drive do to one another: both want the same name, both append to one file, each looks at what
 the other did."""
 
+import fcntl
 import os
 import threading
 import time
@@ -99,3 +100,33 @@ def seen_by_the_other(roots: tuple[Path, Path], rounds: int, seconds: float) -> 
         if turn % 2:
             here.unlink()
             eventually(lambda: not there.exists(), seconds)
+
+
+def counted_by_both(roots: tuple[Path, Path], rounds: int) -> None:
+    """What is read under a lock is what was written under the last: both count up, each by a descriptor that stays
+    open."""
+    (roots[0] / "count").write_text("000")
+    eventually((roots[1] / "count").exists, 10)
+    failures: list[BaseException] = []
+
+    def count(root: Path) -> None:
+        try:
+            descriptor = os.open(root / "count", os.O_RDWR)
+            for _ in range(rounds):
+                fcntl.lockf(descriptor, fcntl.LOCK_EX)
+                number = int(os.pread(descriptor, 10, 0))
+                os.pwrite(descriptor, f"{number + 1:03}".encode(), 0)
+                fcntl.lockf(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=count, args=(root,)) for root in roots]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert not failures
+    for root in roots:
+        eventually(lambda root=root: (root / "count").read_text() == f"{2 * rounds:03}", 10)

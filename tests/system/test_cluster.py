@@ -115,6 +115,17 @@ def test_two_mounts_share_it_and_load_is_borne(folder: Path, tmp_path: Path) -> 
         for place in places:
             mounted(["-m", "graphfs.cli", "unmount", str(place)], known["token"])
 
+    for place in places:
+        state = str(tmp_path / f"state-{place.name}")
+        mounted(
+            ["mount.py", str(place), "--server", known["url"], "--state", state, "-o", "locks=server"], known["token"]
+        )
+    try:
+        rivals.counted_by_both(both, 10)
+    finally:
+        for place in places:
+            mounted(["-m", "graphfs.cli", "unmount", str(place)], known["token"])
+
     drive = connect(known["url"], token=known["token"])
     try:
         listed = f"{known['url']}/v1/nodes/{Ground(drive, folder).at('docs').id}/children"

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.ground import eventually
+from tests.system import rivals
 from tests.system.mounts import Place, place
 from tests.system.remote import gateway, remote_mount
 
@@ -129,32 +130,7 @@ def test_who_waits_can_be_interrupted_and_killed(two: tuple[Place, Place]) -> No
 
 
 def test_what_is_read_under_a_lock_is_what_was_written_under_the_last(two: tuple[Place, Place]) -> None:
-    """By descriptors that stay open all the time: a counter that both count up."""
-    (two[0].drive / "files" / "count").write_text("000")
-    eventually((two[1].drive / "files" / "count").exists, 10)
-    failures: list[BaseException] = []
-
-    def count(there: Place) -> None:
-        try:
-            descriptor = opened(there, "count")
-            for _ in range(TURNS):
-                fcntl.lockf(descriptor, fcntl.LOCK_EX)
-                number = int(os.pread(descriptor, 10, 0))
-                os.pwrite(descriptor, f"{number + 1:03}".encode(), 0)
-                fcntl.lockf(descriptor, fcntl.LOCK_UN)
-            os.close(descriptor)
-        except BaseException as error:
-            failures.append(error)
-            raise
-
-    threads = [threading.Thread(target=count, args=(there,)) for there in two]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-    assert not failures
-    for there in two:
-        eventually(lambda there=there: (there.drive / "files" / "count").read_text() == f"{2 * TURNS:03}", 10)
+    rivals.counted_by_both((two[0].drive / "files", two[1].drive / "files"), TURNS)
 
 
 def test_a_database_on_two_mounts(two: tuple[Place, Place]) -> None:
