@@ -27,6 +27,7 @@ PATIENCE = 10.0
 """Seconds after which a store that does not answer is said not to."""
 _SUSPICIOUS, _SILENT, _HANDSHAKE = 3.0, 5.0, 4.0
 """Seconds without any answer after which the server is probed, and said to be silent; and for a new connection."""
+_STOPPED = "Neo.DatabaseError.Transaction.TransactionStartFailed"
 _NO_SPACE = (
     "Neo.TransientError.General.TransactionOutOfMemoryError",
     "Neo.DatabaseError.Transaction.TransactionLogError",
@@ -45,6 +46,8 @@ def translate(error: Exception) -> DriveError:
         return Busy("Neo4j is busy with other changes; try again")
     if isinstance(error, Neo4jError) and error.code in _NO_SPACE:
         return NoSpace("Neo4j has no room left")
+    if isinstance(error, Neo4jError) and error.code == _STOPPED:
+        return Unavailable("Neo4j has stopped this database (is its disk full?): see its log, and restart it")
     if isinstance(error, ConfigurationError):
         return InvalidArgument(f"neo4j.uri: {error}")
     if isinstance(error, ClientError):
