@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from graphfs.errors import TooLarge
+from graphfs.errors import ReadOnly, TooLarge, Unavailable
 from graphfs.fuse.portable import PathOperations
 from graphfs.model import LOCK_END, Lock, LockKind
 
@@ -110,7 +110,7 @@ def _owner(info: Any) -> int:
 def _outcome(take: Callable[[], bool], wait: bool) -> int:
     try:
         taken = take()
-    except TooLarge:
+    except (TooLarge, Unavailable, ReadOnly):
         return -errno.ENOLCK
     if taken:
         return 0

@@ -4,15 +4,17 @@ What locks mean is said in `graphfs.api.Locks`; here every lock is this mount's.
 others had written there before they let go of it, and its own is with the drive before it lets go.
 """
 
+import contextlib
 import logging
 import secrets
 import threading
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
 from graphfs.api import Drive
-from graphfs.errors import Conflict, DriveError, TooLarge
+from graphfs.errors import Conflict, DriveError, ReadOnly, TooLarge, Unavailable
 from graphfs.model import LOCK_END, Caller, Lock, LockKind
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,15 @@ _SHORTEST, _LONGEST = 0.01, 0.25
 Held = tuple[int, LockKind, int]
 
 
+class Owed(NamedTuple):
+    """What was let go of, and how often its owner had asked for a lock by then."""
+
+    caller: Caller
+    node: int
+    lock: Lock
+    asked: int
+
+
 class Locks:
     """One mount's. Thread-safe."""
 
@@ -34,10 +45,14 @@ class Locks:
         """`lease`: seconds."""
         self._drive, self._lease = drive, lease
         self._holder = ""
-        self._held: set[Held] = set()
-        """Nodes and owners that may have locks: nobody else's closing is a question to the drive."""
+        self._held: dict[Held, int] = {}
+        """Nodes and owners that may have locks, and how often they asked for one: nobody else's closing is a question
+        to the drive."""
+        self._owed: list[Owed] = []
+        """What was let go of while the drive was away, in order."""
         self._waiting = 0
         self._lock = threading.Lock()
+        self._settling = threading.Lock()
         self._closed = threading.Event()
         self._renewing: threading.Thread | None = None
 
@@ -63,26 +78,52 @@ class Locks:
                 self._waiting -= 1
 
     def _attempt(self, caller: Caller, node: int, lock: Lock) -> bool:
+        self._settle()
         holder = self._begun()
+        held = (node, lock.kind, lock.owner)
+        with self._lock:  # before it is asked: nobody may learn what became of it
+            self._held[held] = self._held.get(held, 0) + 1
         try:
             found = self._drive.lock(caller, node, msgspec.structs.replace(lock, holder=holder), self._lease)
         except Conflict:
             self._lost(holder)
             return self._attempt(caller, node, lock)
-        if found is None:
-            with self._lock:
-                self._held.add((node, lock.kind, lock.owner))
         return found is None
 
     def release(self, caller: Caller, node: int, lock: Lock) -> None:
-        """Its owner has no lock of the kind there. Nothing is asked for who never had one."""
-        held = (node, lock.kind, lock.owner)
-        if held not in self._held:
-            return
-        self._drive.unlock(caller, node, msgspec.structs.replace(lock, holder=self._holder))
-        if (lock.start, lock.end) == (0, LOCK_END):
-            with self._lock:
-                self._held.discard(held)
+        """Its owner has no lock of the kind there. Nothing is asked for who never had one; while the drive is away it
+        is owed: who let go may be gone when the drive is back, and the lease would be renewed for ever."""
+        with self._lock:
+            asked = self._held.get((node, lock.kind, lock.owner))
+            if asked is None:
+                return
+            lock = msgspec.structs.replace(lock, holder=self._holder)
+            self._owed.append(Owed(caller, node, lock, asked))
+        with contextlib.suppress(DriveError):
+            self._settle()
+
+    def _settle(self) -> None:
+        """Lets go of what is owed. Unavailable, ReadOnly."""
+        with self._settling:
+            while self._owed:
+                owed = self._owed[0]
+                try:
+                    self._drive.unlock(owed.caller, owed.node, owed.lock)
+                except (Unavailable, ReadOnly):
+                    raise
+                except DriveError as error:
+                    log.warning("a lock of node %d could not be let go of: %s", owed.node, error)
+                self._settled(owed)
+
+    def _settled(self, owed: Owed) -> None:
+        with self._lock:
+            if owed not in self._owed:
+                return  # the locks were lost meanwhile
+            self._owed.remove(owed)
+            held = (owed.node, owed.lock.kind, owed.lock.owner)
+            whole = (owed.lock.start, owed.lock.end) == (0, LOCK_END)
+            if whole and self._held.get(held) == owed.asked:
+                del self._held[held]
 
     def has(self, node: int, kind: LockKind, owner: int) -> bool:
         """Whether this owner may have a lock of the file."""
@@ -108,6 +149,7 @@ class Locks:
                 return
             held, self._holder = len(self._held), ""
             self._held.clear()
+            self._owed.clear()
         if held:
             log.warning("%d locks are lost: the server heard nothing of this mount for %.0f s", held, self._lease)
 
@@ -118,6 +160,7 @@ class Locks:
             if not holder:
                 continue
             try:
+                self._settle()
                 if not self._drive.renew_locks(holder, self._lease):
                     self._lost(holder)
             except DriveError as error:
