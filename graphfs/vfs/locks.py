@@ -82,13 +82,22 @@ class Locks:
         holder = self._begun()
         held = (node, lock.kind, lock.owner)
         with self._lock:  # before it is asked: nobody may learn what became of it
-            self._held[held] = self._held.get(held, 0) + 1
+            before = self._held.get(held, 0)
+            self._held[held] = before + 1
         try:
             found = self._drive.lock(caller, node, msgspec.structs.replace(lock, holder=holder), self._lease)
         except Conflict:
             self._lost(holder)
             return self._attempt(caller, node, lock)
+        if found is not None:
+            self._refused(held, before)
         return found is None
+
+    def _refused(self, held: Held, before: int) -> None:
+        """An owner who had none has none."""
+        with self._lock:
+            if not before and self._held.get(held) == 1:
+                del self._held[held]
 
     def release(self, caller: Caller, node: int, lock: Lock) -> None:
         """Its owner has no lock of the kind there. Nothing is asked for who never had one; while the drive is away it

@@ -56,8 +56,14 @@ def test_who_never_had_one_asks_nothing(line: Line, node: int) -> None:
     locks = Locks(line, lease=30.0)  # type: ignore[arg-type]  # what it asks of a drive, it has
     locks.release(ME, node, whole(1))
     assert line.asked == []
-    locks.close()
-    assert line.asked == []
+    other = Locks(line, lease=30.0)  # type: ignore[arg-type]  # as above
+    assert other.take(ME, node, whole(1), None)
+    assert not locks.take(ME, node, whole(1), None)
+    line.asked.clear()
+    locks.release(ME, node, whole(1))
+    assert line.asked == [], "nor who was refused"
+    for one in (locks, other):
+        one.close()
 
 
 def test_what_was_let_go_of_while_away_is_free_soon_after(line: Line, node: int) -> None:
