@@ -231,9 +231,18 @@ class PathOperations:
         finally:
             self.dentries.forget(*place)
             self.dentries.forget(*new_place)
+        self._renamed(place, new_place, exchanged=replace is Replace.EXCHANGE)
         for known, gone in ((moved, place), (victim, new_place)):
             if known is not None:
                 self._unseen(known, gone)
+
+    def _renamed(self, old: Name, new: Name, *, exchanged: bool) -> None:
+        """Files that are open under a name go with it."""
+        for handle, (node, name) in list(self._opened.items()):
+            if name == old:
+                self._opened[handle] = (node, new)
+            elif exchanged and name == new:
+                self._opened[handle] = (node, old)
 
     # -- attributes
 

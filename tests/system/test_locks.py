@@ -133,6 +133,18 @@ def test_what_is_read_under_a_lock_is_what_was_written_under_the_last(two: tuple
     rivals.counted_by_both((two[0].drive / "files", two[1].drive / "files"), TURNS)
 
 
+def test_a_file_that_was_renamed_meanwhile(two: tuple[Place, Place]) -> None:
+    here, there = two[0].drive / "files" / "f", two[1].drive / "files" / "f"
+    descriptor = os.open(there, os.O_RDWR)
+    assert os.pread(descriptor, 100, 0) == b"0123456789"
+    os.rename(there, there.with_name("g"))
+    eventually(here.with_name("g").exists, 10)
+    here.with_name("g").write_bytes(b"abcdefghij")
+    fcntl.lockf(descriptor, fcntl.LOCK_EX)
+    assert os.pread(descriptor, 100, 0) == b"abcdefghij"
+    os.close(descriptor)
+
+
 def test_a_database_on_two_mounts(two: tuple[Place, Place]) -> None:
     with sqlite3.connect(two[0].drive / "files" / "db") as first:
         first.execute("CREATE TABLE count(n INTEGER)")
