@@ -13,6 +13,7 @@ import operator
 import os
 import stat
 import struct
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -88,16 +89,36 @@ class StatPacker:
         ctypes.memmove(target, self._pack(*self._arrange(values)), self.size)
 
 
+class KeptState(threading.local):
+    """Keeps Python's state of the thread that asks for `kept`, as long as the process lives.
+
+    ctypes makes that state for every call that comes from C and throws it away after it, which costs as much as a stat
+    does otherwise. Only for threads that never end: nobody frees it."""
+
+    kept = True
+
+    def __init__(self) -> None:
+        ctypes.pythonapi.PyGILState_Ensure()
+
+
+class AnyState:
+    """Of threads that come and go: as ctypes has it."""
+
+    kept = False
+
+
 class Seam:
     """Overrides that serve both libraries. The other half of the class is the library's `FUSE`."""
 
     operations: PathOperations
     packer: StatPacker
     c_stat: Any
+    state: KeptState | AnyState
 
     def _wrapper(self, function: Callable[..., int | None], *arguments: Any) -> int:
         """The one seam: whatever goes wrong below becomes an errno here."""
         try:
+            _ = self.state.kept
             return function(*arguments) or 0
         except BaseException as error:  # noqa: BLE001  # the seam: it becomes an errno
             return -errno_of(error, function.__name__)
@@ -263,6 +284,7 @@ def serve(library: str, volume: Volume, mount_point: str, options: MountOptions,
     }
     codecs.register(_codec)
     operations: PathOperations
+    state: KeptState | AnyState = AnyState()
     if library == "mfusepy":
         os.environ["FUSE_LIBRARY_NAME"] = "fuse3"  # it takes libfuse 2 first where both are
         module = importlib.import_module("mfusepy")
@@ -276,7 +298,8 @@ def serve(library: str, volume: Volume, mount_point: str, options: MountOptions,
         configured.library = module._libfuse
         operations = configured
         if module.fuse_version_minor >= 12:
-            settings |= {"max_threads": threads, "max_idle_threads": THREADS}
+            settings |= {"max_threads": threads, "max_idle_threads": threads}  # none ends before the mount does
+            state = KeptState()
     else:
         module = importlib.import_module("fuse")
         seam = Libfuse2
@@ -284,7 +307,7 @@ def serve(library: str, volume: Volume, mount_point: str, options: MountOptions,
         settings |= {"big_writes": True, "max_write": MAX_WRITE, "max_background": BACKGROUND}
         if options.entry_timeout:
             settings["attr_timeout"] = 0  # both together make hard links stale, and libfuse 2 cannot tell the kernel
-    members = {"packer": StatPacker(module.c_stat), "c_stat": module.c_stat}
+    members = {"packer": StatPacker(module.c_stat), "c_stat": module.c_stat, "state": state}
     bridge = type("Bridge", (seam, module.FUSE), members)
     try:
         bridge(operations, mount_point, foreground=True, encoding=CODEC, **settings)
