@@ -10,7 +10,7 @@ import shutil
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from graphfs.errors import Corrupt, DriveError, InvalidArgument, NoSpace, NotFound, Unavailable
@@ -66,7 +66,7 @@ class LocalBlobs:
                 if isinstance(source, Path):
                     source.unlink()
                 if durable:
-                    self._flush_one(digest)
+                    self._flush([digest])
                 return
             self.room(len(source) if isinstance(source, bytes) else source.stat().st_size)
             Path(path).parent.mkdir(exist_ok=True)
@@ -83,7 +83,7 @@ class LocalBlobs:
             self._remember(digest, found)
             self._unflushed.add(digest)
         if durable:
-            self._flush_one(digest)
+            self._flush([digest])
 
     def _good(self, digest: bytes, path: str) -> bool:
         """Whether it is there already and whole (a damaged one is replaced); marks it as put now, so that no sweep
@@ -248,26 +248,28 @@ class LocalBlobs:
     def flush(self) -> None:
         while True:
             with self._lock:
-                if not self._unflushed:
-                    return
-                digest = next(iter(self._unflushed))
-            self._flush_one(digest)
+                digests = list(self._unflushed)
+            if not digests:
+                return
+            self._flush(digests)
 
-    def _flush_one(self, digest: bytes) -> None:
-        path = self._path(digest)
+    def _flush(self, digests: Sequence[bytes]) -> None:
+        """All the files before the folders: one commit of the disk's journal then does for many. What was swept
+        meanwhile is passed over: nothing refers to it."""
+        paths = [self._path(digest) for digest in digests]
+        places = {os.path.dirname(path) for path in paths}
         try:
-            place = os.path.dirname(path)
-            _sync(path)
-            _sync(place, os.O_DIRECTORY)
-            if place not in self._rooted:  # Whoever made it may not have flushed its entry yet.
+            for path in paths:
+                _sync(path)
+            for place in places:
+                _sync(place, os.O_DIRECTORY)
+            if places - self._rooted:  # whoever made one may not have flushed its entry yet
                 _sync(str(self._folder), os.O_DIRECTORY)
-                self._rooted.add(place)
-        except FileNotFoundError:
-            pass  # Swept meanwhile: nothing refers to it.
+                self._rooted |= places
         except OSError as error:
             raise _translate(error, "a blob") from error
         with self._lock:
-            self._unflushed.discard(digest)
+            self._unflushed.difference_update(digests)
 
     def digests(self) -> Iterator[tuple[bytes, int, int]]:
         for first in range(256):
@@ -298,7 +300,11 @@ class LocalBlobs:
 
 
 def _sync(path: str, flags: int = 0) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+    """Nothing when it is not there."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+    except FileNotFoundError:
+        return
     try:
         os.fsync(descriptor)
     finally:

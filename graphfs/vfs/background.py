@@ -17,8 +17,13 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+HELPERS = 2
+"""Threads for jobs: while one waits for the disk or the network, the other hashes."""
+
+
 class Background:
-    """A thread for jobs in order, and one that calls `tick` every `interval` seconds while that returns True."""
+    """Threads for jobs, which begin in order, and one that calls `tick` every `interval` seconds while that returns
+    True."""
 
     def __init__(self, tick: Callable[[], bool], interval: float) -> None:
         self._tick = tick
@@ -59,7 +64,7 @@ class Background:
         if not self._threads and not self._closed:
             self._threads = [
                 Thread(target=target, name=f"graphfs-{name}", daemon=True)
-                for name, target in (("store", self._work), ("tick", self._watch))
+                for name, target in [("store", self._work)] * HELPERS + [("tick", self._watch)]
             ]
             for thread in self._threads:
                 thread.start()

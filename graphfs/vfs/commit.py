@@ -8,6 +8,8 @@ import logging
 import os
 import time
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from stat import S_IFREG, S_IMODE
@@ -29,10 +31,13 @@ PIECE = 1 << 20
 
 
 class Committer:
-    """Makes versions of open files on one drive. Thread-safe; one version of a file is made at a time."""
+    """Makes versions of open files on one drive. Thread-safe; one version of a file is made at a time, its chunks are
+    given to the store by several threads."""
 
-    def __init__(self, drive: Drive) -> None:
+    def __init__(self, drive: Drive, helped: Callable[[Callable[[], None]], None]) -> None:
+        """`helped` takes a job that another thread may do meanwhile, or not."""
         self._drive = drive
+        self._helped = helped
         self._chunk = drive.chunk_size()
         self._inline = drive.inline_limit()
         self.conflicts: deque[str] = deque(maxlen=20)
@@ -62,6 +67,7 @@ class Committer:
         """None: something that the commit is about is not in the store."""
         self._give_staged(file, durable=durable)
         with file.lock:
+            file.settled.wait_for(lambda: not file.giving)  # and none begins before the lock is let go of
             patches = self._patches(file, durable=durable)
             base, unharmed = None, True
             try:
@@ -82,21 +88,26 @@ class Committer:
         return unharmed
 
     def settle(self, file: OpenFile, index: int, *, durable: bool) -> None:
-        """Gives what is staged of a chunk to the store; the file is read and written meanwhile."""
-        with file.turn:
-            frozen = self._frozen(file, index)
-            if frozen is None:
+        """Gives what is staged of a chunk to the store; the file is read and written meanwhile, and its other chunks
+        may be given too. Nothing to do: it was given, or another thread is at it."""
+        with file.lock:
+            frozen = None if index in file.giving else self._frozen(file, index)
+            runs = self._runs(file, frozen) if frozen is not None else []
+            if frozen is None or not runs:
                 return
-            runs = self._runs(file, frozen)
-            if not runs:
-                return
+            file.giving.add(index)
+        settled: list[Run] = []
+        try:
             if len(runs) == 1 and runs[0][0] == frozen.origin and not frozen.given:
                 settled = self._give(file, frozen, runs[0], durable=durable)
             else:
                 settled = self._pack(file, runs, durable=durable)
+        finally:
             with file.lock:
                 file.overlay.replace(frozen, settled)
                 file.given.update({source: frozen for _, _, source in settled if isinstance(source, Stored)})
+                file.giving.discard(index)
+                file.settled.notify_all()
 
     def _take_back(self, file: OpenFile) -> None:
         """What was given to the store is taken from staging again."""
@@ -106,9 +117,13 @@ class Committer:
         file.given.clear()
 
     def _give_staged(self, file: OpenFile, *, durable: bool) -> None:
-        if file.staged is not None:
-            for index in self._chunks(file):
-                self.settle(file, index, durable=durable)
+        if file.staged is None:
+            return
+        chunks = self._chunks(file)
+        for index in reversed(chunks[1:]):  # who helps begins at the other end
+            self._helped(partial(self.settle, file, index, durable=durable))
+        for index in chunks:
+            self.settle(file, index, durable=durable)
 
     def _chunks(self, file: OpenFile) -> list[int]:
         """Chunks with more staged than goes inline."""
@@ -121,24 +136,24 @@ class Committer:
             return found
 
     def _frozen(self, file: OpenFile, index: int) -> Frozen | None:
+        """Under the lock."""
+        if file.staged is None:
+            return None
         low = index * self._chunk
-        with file.lock:
-            if file.staged is None:
-                return None
-            runs = file.overlay.within(low, low + self._chunk)
-            if not any(source is STAGED for _, _, source in runs):
-                # frozen before, when the store could not take it
-                return next((source for _, _, source in runs if isinstance(source, Frozen)), None)
-            frozen = file.staged.freeze(index)
-            for start, end, source in runs:
-                if source is STAGED:
-                    file.overlay.put(start, end, frozen)
-            return frozen
+        runs = file.overlay.within(low, low + self._chunk)
+        if not any(source is STAGED for _, _, source in runs):
+            # frozen before, when the store could not take it
+            return next((source for _, _, source in runs if isinstance(source, Frozen)), None)
+        frozen = file.staged.freeze(index)
+        for start, end, source in runs:
+            if source is STAGED:
+                file.overlay.put(start, end, frozen)
+        return frozen
 
     def _runs(self, file: OpenFile, frozen: Frozen) -> list[Run]:
-        with file.lock:
-            runs = file.overlay.within(frozen.origin, frozen.origin + self._chunk)
-            return [run for run in runs if run[2] is frozen]
+        """Under the lock."""
+        runs = file.overlay.within(frozen.origin, frozen.origin + self._chunk)
+        return [run for run in runs if run[2] is frozen]
 
     def _give(self, file: OpenFile, frozen: Frozen, run: Run, *, durable: bool) -> list[Run]:
         """The whole staging file becomes the blob: no second copy."""

@@ -100,7 +100,8 @@ class Contents:
         self._interval = int(interval * 10**9)
         self._staging = Staging(staging, drive.chunk_size(), make_room)
         self._desk = Desk(drive, self._staging, drive.chunk_size(), drive.inline_limit(), memory, self._filled, clock)
-        self.committer = Committer(drive)
+        self._background = Background(self._tick, interval)
+        self.committer = Committer(drive, self._background.submit)
         self.files: dict[int, OpenFile] = {}
         """By node id; also those without handles whose content could not be committed yet."""
         self.accessed: dict[int, int] = {}
@@ -109,7 +110,6 @@ class Contents:
         self._numbers = count(1)
         self._known: OrderedDict[int, Known] = OrderedDict()
         self._lock = Lock()
-        self._background = Background(self._tick, interval)
         self._waiting: set[int] = set()
         """Nodes of which it was said that they wait."""
 

@@ -8,7 +8,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable
 from operator import attrgetter
-from threading import RLock
+from threading import Condition, RLock
 
 from msgspec import Struct
 
@@ -44,7 +44,7 @@ class Desk(Struct, frozen=True):
 
 
 class OpenFile:
-    """Thread-safe. `lock` guards everything; who makes a version of it, or gives the store a chunk, holds `turn`."""
+    """Thread-safe. `lock` guards everything; who makes a version of it holds `turn`."""
 
     __slots__ = (
         "_base",
@@ -53,12 +53,14 @@ class OpenFile:
         "caller",
         "committing",
         "given",
+        "giving",
         "handles",
         "lock",
         "memory",
         "mtime",
         "node",
         "overlay",
+        "settled",
         "size",
         "staged",
         "stale",
@@ -78,6 +80,10 @@ class OpenFile:
         """Whether a version of it is being made just now: who needs the lock may wait a little."""
         self.lock = RLock()
         self.turn = RLock()
+        self.giving: set[int] = set()
+        """Chunks (by index) that a thread gives the store just now: no version is made until none is left."""
+        self.settled = Condition(self.lock)
+        """Told when one of them is done with."""
         self.overlay = Overlay()
         self.size = node.size
         self.mtime: int | None = None
