@@ -136,14 +136,14 @@ def again(method: Callable[P, T]) -> Callable[P, T]:
 class Core:
     """State that the parts share. Each part is a mixin over it; `Service` puts them together."""
 
-    def __init__(self, store: Store, blobs: Blobs, settings: Settings, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, store: Store, blobs: Blobs, settings: Settings) -> None:
         self.store = store
         self.blobs = blobs
         self.settings = settings
-        self.clock = clock
+        self.clock = store.clock
         self.publisher = Publisher()
         self.index = Index(store)
-        self.gate = Gate(store, clock)
+        self.gate = Gate(store)
         self._turn = threading.RLock()
         # Not the turn of the changes: opening a file waits for nobody.
         self._holding = threading.Lock()

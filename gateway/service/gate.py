@@ -1,7 +1,6 @@
 """Whether a token lets somebody in: those of the store, kept in memory until one is made or revoked."""
 
 import threading
-from collections.abc import Callable
 
 from gateway.store.base import Store, TokenRow
 from graphfs.model import Scope, Token
@@ -16,9 +15,9 @@ def token_from(row: TokenRow) -> Token:
 class Gate:
     """Asked at every request that comes over a network, so it asks the store only when it must."""
 
-    def __init__(self, store: Store, clock: Callable[[], int]) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._clock = clock
+        self._clock = store.clock
         self._lock = threading.Lock()
         self._known: dict[str, Token] | None = None
         self._changes = 0

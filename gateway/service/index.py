@@ -7,7 +7,6 @@ hold this equal to it. Readers may come from any thread: sets that were handed o
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterable
 
 from pyroaring import BitMap64
@@ -51,7 +50,7 @@ class Index:
         self._closures: dict[tuple[bool, int], BitMap64] = {}
         self._tagged: BitMap64 | None = None
         self._changed: dict[int, int] = {}
-        self.started = time.time_ns()
+        self.started = store.clock()
         self.load()
 
     def load(self) -> None:

@@ -42,10 +42,9 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart, 
         blobs: Blobs,
         settings: Settings,
         folder: Path,
-        clock: Callable[[], int] = time.time_ns,
         reserve: int = 0,
     ) -> None:
-        super().__init__(store, blobs, settings, clock)
+        super().__init__(store, blobs, settings)
         self.space_folder = str(folder)
         self.space_reserve = reserve
         self._answers = OrderedDict()
@@ -58,7 +57,7 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart, 
             Sweeper("sweep", self._sweep, settings.sweep_every),
         ]
         store.on_lost(self.read_anew)
-        self._swept = clock()
+        self._swept = self.clock()
         self._closed = False
 
     def _clear_forsaken(self) -> None:
@@ -149,8 +148,8 @@ def open_service(
     *,
     away: bool = False,
 ) -> Service:
-    """The drive of a state directory, made when it is empty. `away`: its mounts are on other machines. TooNew, Busy,
-    Corrupt, NoSpace."""
+    """The drive of a state directory, made when it is empty. `away`: its mounts are on other machines. `clock`: this
+    machine's; main servers that share a graph go by that of its server. TooNew, Busy, Corrupt, NoSpace."""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     if (state / UNFINISHED).exists():
         raise Busy(
@@ -162,4 +161,4 @@ def open_service(
     reserve = min(_RESERVE, shutil.disk_usage(state).total // 20)
     blobs = open_blobs(config.blobs, state, reserve)
     settings = settings_from(config, os.getuid() if owner is None else owner, away=away)
-    return Service(store, blobs, settings, state, clock, reserve)
+    return Service(store, blobs, settings, state, reserve)

@@ -390,6 +390,8 @@ class Store(Reader, Protocol):
     schema: int
     shared: bool
     """Whether other processes may have the same graph open."""
+    clock: Callable[[], int]
+    """What time it is, ns since the epoch: the same for all who have the graph open."""
 
     def children(self, folder: int, after: int, limit: int) -> list[Entry]: ...
     def target(self, node: int) -> str: ...

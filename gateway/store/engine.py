@@ -11,9 +11,10 @@ from graphfs import config
 
 
 def open_store(store: config.Store, server: config.Neo4j, state: Path, clock: Callable[[], int]) -> Store:
-    """The records of a drive, made when there are none. TooNew, Busy, Corrupt, NoSpace, Unavailable."""
+    """The records of a drive, made when there are none. `clock`: of this machine, for an engine without a server of its
+    own. TooNew, Busy, Corrupt, NoSpace, Unavailable."""
     if store.engine == "sqlite":
         return SqliteStore(state / "graph.sqlite", clock)
     # Only here: the driver takes half a second to load, which a mount on one machine need not wait for.
-    opened: Store = import_module("gateway.store.neo4j.opening").open_graph(server, clock, os.getuid(), os.getgid())
+    opened: Store = import_module("gateway.store.neo4j.opening").open_graph(server, os.getuid(), os.getgid())
     return opened

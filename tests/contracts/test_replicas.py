@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.app import run_in_thread
@@ -16,7 +17,7 @@ from gateway.service.service import Service
 from graphfs.client import connect
 from graphfs.config import Config
 from graphfs.errors import AlreadyExists, Conflict, NotEmpty, NotFound, Unavailable
-from graphfs.model import FILES_ROOT, AttributeChange, Event, EventKind, Patch, Scope
+from graphfs.model import FILES_ROOT, AttributeChange, Event, EventKind, Lock, LockKind, Patch, Scope
 from tests.contracts.ground import OWNER, eventually, patch
 from tests.neo4j import Graph
 
@@ -340,3 +341,31 @@ def test_a_new_server_knows_the_latest_events(two: tuple[Service, Service], shar
         assert third.events(start - 10**6, 1)[0].kind is EventKind.RESET
     finally:
         third.close()
+
+
+HOUR = 3600 * 10**9
+
+
+@pytest.mark.parametrize("wrong", [HOUR, -HOUR])
+def test_a_server_whose_clock_is_wrong_goes_by_that_of_all(shared: Config, tmp_path: Path, wrong: int) -> None:
+    right = open_service(tmp_path / "right", shared)
+    other = open_service(tmp_path / "wrong", shared, clock=lambda: time.time_ns() + wrong)
+    try:
+        node = right.create(OWNER, FILES_ROOT, "f", 0o100644)
+        for number, (first, second) in enumerate(((right, other), (other, right))):
+            lock = Lock(LockKind.FILE, True, f"first{number}", 1)
+            assert first.lock(OWNER, node.id, lock, 60.0) is None
+            assert second.lock(OWNER, node.id, msgspec.structs.replace(lock, holder="second"), 60.0) is not None
+            first.unlock(OWNER, node.id, lock)
+
+            assert [job.file for job in first.lease(f"worker{number}", 1, 60.0)] == [node.file]
+            assert second.lease("another", 1, 60.0) == [], "nobody works on what another one has"
+            second.commit(OWNER, node.id, number, 1, (patch(0, b"x"),))
+
+            made = second.create_token(OWNER, f"t{number}", (Scope.READ,), expires=time.time_ns() + 60 * 10**9)
+            for server in (first, second):
+                assert server.gate.admit(sha256(made.secret.encode()).hexdigest()) is not None
+        assert abs(other.create(OWNER, FILES_ROOT, "g", 0o100644).mtime - time.time_ns()) < 60 * 10**9
+    finally:
+        right.close()
+        other.close()

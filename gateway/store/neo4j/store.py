@@ -19,6 +19,7 @@ from neo4j.exceptions import DriverError, Neo4jError, TransientError
 
 from gateway.store.base import Listener, Notes, Overtaken, SavedStep
 from gateway.store.neo4j.check import check
+from gateway.store.neo4j.clock import ServerClock
 from gateway.store.neo4j.connection import PATIENCE, Connection, translate, uncertain
 from gateway.store.neo4j.current import CurrentReader
 from gateway.store.neo4j.known import keys_of
@@ -51,7 +52,8 @@ _TAIL = """
 MATCH (d:Drive {id: 0}) WITH d.pruned > $applied AS behind
 CALL () { MATCH (c:Change) WHERE c.seq > $applied WITH c ORDER BY c.seq
   RETURN collect([c.seq, c.count, c.keys, c.notes]) AS missed }
-RETURN behind, missed"""
+RETURN behind, missed, datetime.realtime().epochMillis"""
+_TIME = "RETURN datetime.realtime().epochMillis"
 _COMMITTED = """
 MATCH (d:Drive {id: 0}) SET d.locked = 0 WITH d
 OPTIONAL MATCH (c:Change {token: $token}) RETURN count(c) > 0"""
@@ -81,10 +83,13 @@ class Neo4jStore(CurrentReader):
     schema = SCHEMA
     shared = True
 
-    def __init__(self, connection: Connection, clock: Callable[[], int], uid: int, gid: int) -> None:
+    def __init__(self, connection: Connection, uid: int, gid: int) -> None:
         super().__init__(connection)
+        self.clock = ServerClock()
         try:
-            migrate(connection, clock(), uid, gid)
+            asked = self.clock.ticks()
+            self.clock.heard(asked, connection.read(_TIME)[0][0])
+            migrate(connection, self.clock(), uid, gid)
             self._applied = int(connection.read(_START, {"latest": _RETOLD})[0][0])
         except BaseException:
             connection.close()
@@ -309,7 +314,9 @@ class Neo4jStore(CurrentReader):
                         self.connection.write(_PRUNE, {"age": _KEPT_MS})
 
     def _catch_up(self) -> None:
-        behind, missed = self.connection.read(_TAIL, {"applied": self._applied})[0]
+        asked = self.clock.ticks()
+        behind, missed, now = self.connection.read(_TAIL, {"applied": self._applied})[0]
+        self.clock.heard(asked, now)
         if behind:
             self._start_over()
         else:

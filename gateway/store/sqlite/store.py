@@ -66,6 +66,7 @@ class SqliteStore(RecordReader, GraphReader, QueueReader):
 
     def __init__(self, path: Path, clock: Callable[[], int] = time.time_ns) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self.clock = clock
         self.database = Database(path)
         try:
             migrate(self.database.writer, clock(), os.getuid(), os.getgid())
