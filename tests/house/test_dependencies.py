@@ -44,11 +44,12 @@ def imported() -> dict[str, str]:
 
 
 def distributions(module: str) -> set[str]:
-    """The installed distributions that carry a module; namespace packages are told apart by their second name."""
+    """The installed distributions that carry a module (of what is not installed, for few have it, the one of the same
+    name); namespace packages are told apart by their second name."""
     top, _, rest = module.partition(".")
     if top == "llama_index":
         return {"llama-index-core" if rest.startswith("core") else normal("-".join(module.split(".")[:3]))}
-    return {normal(name) for name in INSTALLED.get(top, ())}
+    return {normal(name) for name in INSTALLED.get(top, (top,))}
 
 
 def test_what_is_imported_is_declared() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from graphfs.model import EdgeState, JobState
 from tests.system.tagger_drive import TaggedDrive
+from tests.system.tagger_team import share_and_take_over
 from tests.unit.tagger.scripted import Hang, ScriptedEndpoint, tags
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,3 +98,29 @@ def test_it_ends_with_its_parent(drive: TaggedDrive) -> None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(end, signal.SIGKILL)
             os.close(end)
+
+
+@pytest.mark.timeout(300)
+def test_three_of_them_share_the_work_and_take_over(drive: TaggedDrive, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("jobs: {lease_seconds: 5.0}\n")
+    with contextlib.ExitStack() as stack:
+
+        def three() -> list[int]:
+            found = []
+            for number in range(3):
+                process = start(drive, "--config", str(config), "--cache", str(tmp_path / f"cache{number}"))
+                stack.callback(process.wait)
+                stack.callback(process.kill)
+                found.append(process.pid)
+            return found
+
+        book = share_and_take_over(drive, three)
+    assert len(book.given) == 3
+
+
+def test_ray_is_for_those_who_have_it(drive: TaggedDrive) -> None:
+    command = [sys.executable, "-m", "tagger", "--server", drive.address, "--executor", "ray"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "tagger: Ray is not installed here. `.venv/bin/pip install -r locks/ray.txt` does it\n"
