@@ -5,7 +5,7 @@ CODE := graphfs gateway tagger mount.py
 ALL := $(CODE) tests scripts bench
 present = $(wildcard $(1))
 
-.PHONY: help mount unmount cluster cluster-stop test test-cluster soak check static venv lock demo-tagging bench docs fix clean
+.PHONY: help mount unmount cluster cluster-stop test test-cluster test-ray soak check static venv lock demo-tagging bench docs fix clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -32,12 +32,19 @@ test: ## everything: the checks and the whole suite
 
 soak: ## for long: 200 kills of the mount, the tagger and both (KILLS=), 30 faults of a cluster (FAULTS=)
 	@scripts/setup test
-	@FAULT_ROUNDS=$(or $(FAULTS),30) FAULT_MOUNTS=4 $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/system/faults.py
+	@FAULT_ROUNDS=$(or $(FAULTS),30) FAULT_MOUNTS=4 $(BIN)/pytest -q -s -o faulthandler_timeout=0 tests/system/test_faults.py
 	@CRASH_KILLS=$(or $(KILLS),200) $(BIN)/pytest -q -o faulthandler_timeout=0 tests/system/test_crash.py
 
 test-cluster: ## the whole mounted suite on a cluster, through Nginx, with each binding
 	@scripts/setup test
 	@FILESYSTEM_DRIVES=cluster-pyfuse3,cluster-fusepy $(BIN)/pytest -q tests/filesystem $(TESTS)
+
+test-ray: ## taggers as actors of a Ray cluster of this machine, in an environment of its own (.cache/ray)
+	@scripts/setup test
+	@test -x .cache/ray/bin/python || $(BIN)/python -m venv --without-pip .cache/ray
+	@$(BIN)/pip --python .cache/ray/bin/python install -q --no-deps --require-hashes -r locks/ray.txt
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > .cache/ray/lib/python3.$$($(BIN)/python -c 'import sys; print(sys.version_info[1])')/site-packages/beside.pth
+	@PYTHONPATH=. .cache/ray/bin/python -m pytest -q tests/system/on_ray.py
 
 check: ## the checks and the quick tests, in a minute
 	@scripts/setup venv

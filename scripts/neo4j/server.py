@@ -33,11 +33,14 @@ db.lock.acquisition.timeout=20s
 """
 
 
-def start(home: Path, port: int, *, heap: str = "512m", page_cache: str = "128m") -> "subprocess.Popen[bytes]":
-    """The server's process, not yet ready. It ends with whoever started it."""
+def start(
+    home: Path, port: int, *settings: str, heap: str = "512m", page_cache: str = "128m"
+) -> "subprocess.Popen[bytes]":
+    """The server's process, not yet ready. It ends with whoever started it. `settings`: further ones, `NAME=VALUE`."""
     for folder in ("conf", "data", "logs", "import"):
         (home / folder).mkdir(parents=True, exist_ok=True)
-    (home / "conf/neo4j.conf").write_text(_SETTINGS.format(port=port, home=home, page_cache=page_cache))
+    written = _SETTINGS.format(port=port, home=home, page_cache=page_cache)
+    (home / "conf/neo4j.conf").write_text("\n".join((written, *settings, "")))
     command = ["setpriv", "--pdeathsig", "KILL", "java", f"-Xms{heap}", f"-Xmx{heap}", "-XX:+UseG1GC"]
     for package in _OPENS:
         command += ["--add-opens", f"java.base/{package}=ALL-UNNAMED"]
@@ -88,8 +91,9 @@ def main() -> int:
     parser.add_argument("home", type=Path)
     parser.add_argument("--port", type=int, default=7687)
     parser.add_argument("--password-file", type=Path, required=True)
+    parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE", help="may be repeated")
     given = parser.parse_args()
-    server = start(given.home.absolute(), given.port)
+    server = start(given.home.absolute(), given.port, *given.setting)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.terminate())
     try:

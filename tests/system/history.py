@@ -53,6 +53,17 @@ def number_of(name: str, data: bytes) -> int:
         return -1
 
 
+def parts(name: str, data: bytes) -> str:
+    """What a content that is no version looks like: what its head says, and how far that is so."""
+    head = data.partition(b"\n")[0].decode(errors="replace")
+    try:
+        whole = content(name, int(head.split(" ")[1]))
+    except (ValueError, IndexError):
+        return f"{len(data)} bytes, {data[:60]!r}"
+    same = next((at for at, (one, other) in enumerate(zip(data, whole, strict=False)) if one != other), len(data))
+    return f"{head!r}, {len(data)} bytes of {len(whole)}, the same up to {same}, then {data[same : same + 40]!r}"
+
+
 class Client(Protocol):
     """Somebody who works on the drive. Calls raise OSError or DriveError."""
 
@@ -206,7 +217,8 @@ class History:
             with self._lock:
                 self._seen[who, name] = max(least, found)
                 if not least <= found <= self.begun[name]:
-                    self.broken.append(f"{who} reads {name}: {found}, not {least}..{self.begun[name]}; {data[:60]!r}")
+                    wrong = f"{who} reads {name}: {found}, not {least}..{self.begun[name]}; {parts(name, data)}"
+                    self.broken.append(wrong)
 
     def _write(self, who: str, client: Client, name: str) -> None:
         with self._lock:
