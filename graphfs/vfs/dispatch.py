@@ -118,9 +118,13 @@ class Dispatch:
         )
 
     def told(self, found: Attributes) -> None:
-        """The kernel has these attributes now."""
+        """The kernel has these attributes now. What is open of another version is read anew: the kernel would cut those
+        bytes at this end, or pad them."""
         if self._shown is not None and stat.S_ISREG(found.mode):
             self._shown.told(found.id, found.size, found.mtime)
+            file = self._files.get(found.id)
+            if file is not None and not file.dirty and (file.node.size, file.node.mtime) != (found.size, found.mtime):
+                file.stale = True
 
     def invalidated(self, invalidation: Invalidation) -> None:
         """The kernel has forgotten what it was told to. Of a drive that is elsewhere a newer version is read only from
