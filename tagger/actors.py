@@ -111,6 +111,4 @@ def _library() -> Any:
     try:
         return import_module("ray")
     except ImportError as error:
-        raise Unavailable(
-            "Ray is not installed here: pip install -r locks/ray.txt (or `pip install 'graphfs[ray]'`)"
-        ) from error
+        raise Unavailable("Ray is not installed here. `.venv/bin/pip install -r locks/ray.txt` does it") from error
