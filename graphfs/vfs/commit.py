@@ -66,8 +66,7 @@ class Committer:
     def _attempt(self, file: OpenFile, *, durable: bool) -> bool | None:
         """None: something that the commit is about is not in the store."""
         self._give_staged(file, durable=durable)
-        with file.lock:
-            file.settled.wait_for(lambda: not file.giving)  # and none begins before the lock is let go of
+        with file.lock, file.closed_to_settling():
             patches = self._patches(file, durable=durable)
             base, unharmed = None, True
             try:
@@ -89,9 +88,10 @@ class Committer:
 
     def settle(self, file: OpenFile, index: int, *, durable: bool) -> None:
         """Gives what is staged of a chunk to the store; the file is read and written meanwhile, and its other chunks
-        may be given too. Nothing to do: it was given, or another thread is at it."""
+        may be given too. Nothing to do: it was given, another thread is at it, or a version is about to be made of what
+        is there."""
         with file.lock:
-            frozen = None if index in file.giving else self._frozen(file, index)
+            frozen = None if file.finishing or index in file.giving else self._frozen(file, index)
             runs = self._runs(file, frozen) if frozen is not None else []
             if frozen is None or not runs:
                 return

@@ -6,7 +6,8 @@ in `graphfs.vfs.commit`, who opens and closes it in `graphfs.vfs.contents`.
 
 import time
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from operator import attrgetter
 from threading import Condition, RLock
 
@@ -52,6 +53,7 @@ class OpenFile:
         "appended",
         "caller",
         "committing",
+        "finishing",
         "given",
         "giving",
         "handles",
@@ -84,6 +86,8 @@ class OpenFile:
         """Chunks (by index) that a thread gives the store just now: no version is made until none is left."""
         self.settled = Condition(self.lock)
         """Told when one of them is done with."""
+        self.finishing = False
+        """A version is about to be made: chunks that fill up meanwhile are not given before."""
         self.overlay = Overlay()
         self.size = node.size
         self.mtime: int | None = None
@@ -107,6 +111,17 @@ class OpenFile:
     def kept(self) -> bool:
         """Whether all that was written waits here, closed, for a drive that is away."""
         return self.dirty and self.staged is not None and self.staged.marked
+
+    @contextmanager
+    def closed_to_settling(self) -> Iterator[None]:
+        """Nothing of it is on its way to the store within: waits for what is, and lets nothing begin, so that who
+        writes without a pause keeps no fsync waiting. Under the lock."""
+        self.finishing = True
+        try:
+            self.settled.wait_for(lambda: not self.giving)
+            yield
+        finally:
+            self.finishing = False
 
     # -- reading
 
