@@ -5,16 +5,19 @@ It serves any `graphfs.api.Drive`. It keeps no state that a restart would lose.
 """
 
 import asyncio
+import logging
 import os
 import secrets
 import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
-from gateway.context import CALLER, CONTEXT, Context, Gate, Stored
+from gateway.context import BEGUN, CALLER, CONTEXT, Context, Gate, Stored
 from gateway.handlers import about, content, events, operations
 from gateway.middleware import Authentication, in_order, permit, seen, translate_errors
 from gateway.telemetry import Telemetry
@@ -24,11 +27,14 @@ from graphfs.errors import Busy, InvalidArgument, NotPermitted, Unavailable
 from graphfs.model import Scope
 from graphfs.wire.address import Address, UnixAddress, parse_address, short_path
 
+_log = logging.getLogger(__name__)
 _STOP_SECONDS = 5.0
 _START_SECONDS = 10.0
 _QUIET_SECONDS = 0.5
 """A server that leaves waits so long without a request: one may be on its way on a connection that a proxy keeps."""
 _BACKLOG = 128
+_LONGEST_LINE = 32 << 10
+"""Bytes of a request's target and of a header: a path has up to 4,096 bytes, each of which may take three."""
 _KEEP_ALIVE = 75.0
 """Seconds an idle connection is kept: longer than our client keeps one."""
 
@@ -67,15 +73,31 @@ def create_app(context: Context) -> web.Application:
     app.router.add_get("/metrics", permit(Scope.READ, telemetry.handler()))
     app.router.add_get(f"{wire.PREFIX}/openapi.json", about.openapi_handler())
     app.router.add_get("/may-read", permit(Scope.READ, about.owner_handler(context)))
-    app.on_response_prepare.append(_name)
+    app.on_response_prepare.append(_begin)
     app.on_startup.append(events.start)
     app.on_shutdown.append(events.stop)
     return app
 
 
-async def _name(request: web.Request, response: web.StreamResponse) -> None:
-    """What stands behind is nobody's business; what this server knows of is the client's."""
+class _Discreet(logging.LoggerAdapter[logging.Logger]):
+    """What the web framework logs: of a request that is no HTTP, or broke off, only that. Its text holds what was sent,
+    a token perhaps, and whoever sends such things must not fill the log."""
+
+    def exception(self, msg: object, *args: object, exc_info: Any = True, **named: Any) -> None:
+        if isinstance(exc_info, HttpProcessingError | ConnectionError):
+            self.info("a request was no HTTP, or broke off: %s", type(exc_info).__name__)
+        else:
+            super().exception(msg, *args, exc_info=exc_info, **named)
+
+
+async def _begin(request: web.Request, response: web.StreamResponse) -> None:
+    """Before a reply goes out. What stands behind is nobody's business; what this server knows of is the client's."""
     response.headers["Server"] = "graphfs"
+    request[BEGUN] = True
+    if request.can_read_body and not request.content.is_eof():
+        # What is left of the body would be read as the next request, which is somebody else's behind a proxy.
+        response.force_close()
+        response.headers["Connection"] = "close"
     context = request.app[CONTEXT]
     if context.shared and response.status < 400 and CALLER in request:
         response.headers[wire.SEEN_HEADER] = str(seen(context))
@@ -164,7 +186,13 @@ class Server:
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         runner = web.AppRunner(
-            create_app(self._context), access_log=None, keepalive_timeout=_KEEP_ALIVE, shutdown_timeout=_STOP_SECONDS
+            create_app(self._context),
+            access_log=None,
+            logger=_Discreet(_log),
+            keepalive_timeout=_KEEP_ALIVE,
+            shutdown_timeout=_STOP_SECONDS,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
         )
         try:
             self._loop.run_until_complete(self._start(runner))

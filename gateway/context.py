@@ -106,3 +106,5 @@ SCOPES: web.RequestKey[frozenset[Scope]] = web.RequestKey("scopes", frozenset)
 SHOWN: web.RequestKey[str] = web.RequestKey("shown", str)
 """Where the authentication leaves who asks, whether a kernel has checked what they may do to files, their scopes, and
 the digest of the token that said so."""
+BEGUN: web.RequestKey[bool] = web.RequestKey("begun", bool)
+"""That the reply's status is out: there is no way back."""

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from gateway.context import CALLER, CHECKED, SCOPES, SHOWN, Context
+from gateway.context import BEGUN, CALLER, CHECKED, SCOPES, SHOWN, Context
 from graphfs import errors, wire
 from graphfs.model import Caller, Scope
 
@@ -56,22 +56,24 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
     `internal`."""
     try:
         return await handler(request)
-    except errors.DriveError as error:
-        refused = error
     except web.HTTPException as error:
         if error.status < 400:
             raise
         refused = _HTTP_CODES.get(error.status, errors.InvalidArgument)(error.reason)
-    except Exception as error:  # logged whole, and told as `internal`
+    except Exception as error:
         if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
             raise  # who asked is gone
-        _log.exception("%s %s failed", request.method, request.path)
-        refused = errors.DriveError("an internal error; the server's log says more")
-    response = error_response(refused)
-    if request.can_read_body and not request.content.is_eof():
-        # The rest of the body would be read as the next request.
-        response.force_close()
-    return response
+        if not isinstance(error, errors.DriveError) and not (isinstance(error, TimeoutError) and BEGUN in request):
+            resource = request.match_info.route.resource
+            _log.exception("%s %s failed", request.method, resource.canonical if resource else "?")
+        if BEGUN in request:
+            # The status is out already: only a broken connection still says that this is not the whole.
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError("the reply could not be sent to its end") from error
+        unforeseen = errors.DriveError("an internal error; the server's log says more")
+        refused = error if isinstance(error, errors.DriveError) else unforeseen
+    return error_response(refused)
 
 
 _FROM_RECORDS = frozenset(
@@ -100,6 +102,7 @@ _FROM_RECORDS = frozenset(
 )
 """Operations that are answered by the store alone, which knows all changes; the others use what is in memory too."""
 assert wire.OPERATIONS.keys() >= _FROM_RECORDS
+_FROM_MEMORY = wire.OPERATIONS.keys() - _FROM_RECORDS
 _CATCHING_UP = 2.0
 """Seconds that a request waits until its server has seen what another one did for the client."""
 
@@ -110,7 +113,7 @@ def in_order(context: Context) -> Middleware:
     @web.middleware
     async def wait(request: web.Request, handler: Handler) -> web.StreamResponse:
         shown = request.headers.get(wire.SEEN_HEADER, "")
-        if context.shared and shown and request.match_info.route.name not in _FROM_RECORDS:
+        if context.shared and shown and request.match_info.route.name in _FROM_MEMORY:
             if not (shown.isascii() and shown.isdecimal() and len(shown) <= 18):
                 raise errors.InvalidArgument(f"{wire.SEEN_HEADER} is not a number of a change")
             if seen(context) < int(shown):

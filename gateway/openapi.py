@@ -12,6 +12,20 @@ from graphfs import __version__, errors, wire
 
 _REFERENCE = "#/components/schemas/{name}"
 _NOTHING = type(None)
+_BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_CONTENT_ANSWERS = {
+    "206": {"description": "The part that was asked for.", "content": _BYTES},
+    "304": {"description": "It is what is known."},
+}
+_OTHER_ANSWERS = {"content": _CONTENT_ANSWERS, "read_file": _CONTENT_ANSWERS}
+"""Successes beside 200, by operation. A range beyond the end is an error with status 416."""
+_HEADERS = {
+    "content": ["Range", "If-Range", "If-None-Match"],
+    "read_file": ["Range", "If-Range", "If-None-Match"],
+    "write_file": ["If-Match", "If-None-Match"],
+    "event_stream": ["Last-Event-ID"],
+}
+"""Headers that mean something to an operation, beside those that all requests may have (docs/http.md)."""
 
 
 def _subject(path: str) -> str:
@@ -49,16 +63,21 @@ class _Document:
             "x-keyed": row.keyed,
             "responses": {
                 "200": {"description": "Done.", "content": self._content(row)},
+                **_OTHER_ANSWERS.get(row.name, {}),
                 "default": {"$ref": "#/components/responses/Error"},
             },
         }
+        if row.name == "write_file":
+            made["responses"]["201"] = {"description": "The file is new.", "content": self._content(row)}
         parameters = [self._parameter(one) for one in row.parameters if one.place in {"path", "query"}]
+        headers = _HEADERS.get(row.name, []) + ([wire.KEY_HEADER] if row.keyed else [])
+        parameters += [{"name": name, "in": "header", "schema": {"type": "string"}} for name in headers]
         if parameters:
             made["parameters"] = parameters
         if row.body is not None:
             made["requestBody"] = {
                 "required": True,
-                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+                "content": _BYTES,
             }
         elif _has_json_body(row):
             made["requestBody"] = {"required": True, "content": {"application/json": {"schema": self._of(row.fields)}}}
@@ -66,7 +85,7 @@ class _Document:
 
     def _content(self, row: wire.Operation) -> dict[str, Any]:
         if row.response.form is bytes:
-            return {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+            return _BYTES
         if row.name == "event_stream":
             return {"text/event-stream": {"schema": {"type": "string"}}}
         schema = {"type": "null"} if row.response.form is _NOTHING else self._of(row.response.form)

@@ -114,12 +114,16 @@ def split_extension(name: str) -> tuple[str, str]:
 def derived_name(name: str, number: int, *, tildes: int = 1) -> str:
     """The name that tells a file from others of its name: `report~4k.pdf`. At most 255 bytes: a long stem is cut."""
     stem, extension = split_extension(name)
-    tail = "~" * tildes + short_id(number) + extension
-    room = FILE_NAME_BYTES - _size(tail)
+    return marked_name(stem, "~" * tildes + short_id(number) + extension)
+
+
+def marked_name(stem: str, mark: str) -> str:
+    """A name with a mark at the end of its stem, at most 255 bytes long: a long stem is cut."""
+    room = FILE_NAME_BYTES - _size(mark)
     while _size(stem) > room:
         # A character is at most 4 bytes, so this never cuts more than is needed, and never inside a character.
         stem = stem[: len(stem) - max(1, (_size(stem) - room) // 4)]
-    return stem + tail
+    return stem + mark
 
 
 def parse_derived(name: str) -> int | None:

@@ -150,7 +150,8 @@ class LocalBlobs:
     def read(self, digest: bytes, start: int, length: int) -> bytes:
         opened = self._acquire(digest)
         try:
-            return os.pread(opened.descriptor, length, start)
+            # A buffer of all that is asked for is made before a byte is read: never more than there is.
+            return os.pread(opened.descriptor, min(length, max(0, os.fstat(opened.descriptor).st_size - start)), start)
         except OSError as error:
             raise Unavailable(f"a blob could not be read: {error.strerror}") from error
         finally:

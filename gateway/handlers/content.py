@@ -19,7 +19,7 @@ from gateway.handlers import accel, permissions
 from gateway.handlers.operations import handler_of, next_part, path_fields
 from graphfs import wire
 from graphfs.api import Drive
-from graphfs.errors import AlreadyExists, Conflict, DriveError, InvalidArgument, IsAFolder, NotFound
+from graphfs.errors import AlreadyExists, Conflict, DriveError, InvalidArgument, IsAFolder, NotFound, NotSupported
 from graphfs.model import FILES_ROOT, Caller, Extent, Layout, Node, Patch
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -28,6 +28,8 @@ PIECE = 2**20
 """Bytes read and sent at a time."""
 _ZEROS = bytes(PIECE)
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_CODINGS = frozenset({"", "identity", "gzip", "deflate"})
+"""What bodies may be packed in: the web framework unpacks them."""
 _TRIES = 5
 """How often an upload without a condition tries again when somebody else commits at the same moment."""
 
@@ -101,7 +103,8 @@ async def send(context: Context, request: web.Request, node: Node, layout: Layou
     }
     if _matches(request.headers.get("If-None-Match"), etag):
         return web.Response(status=304, headers=headers)
-    fresh = request.headers.get("If-Range") in {None, etag}
+    # Of HEAD there are no ranges.
+    fresh = request.method == "GET" and request.headers.get("If-Range") in {None, etag}
     try:
         wanted = range_of(request.headers.get("Range"), layout.size) if fresh else None
     except InvalidArgument as error:
@@ -120,23 +123,19 @@ async def send(context: Context, request: web.Request, node: Node, layout: Layou
     if request.method == "HEAD":
         return response
     read = context.drive.read_blob
-    try:
-        for extent, start, length in pieces(layout, wanted):
-            part = await context.run(read, extent.digest, start, length) if extent else _ZEROS[:length]
-            async with asyncio.timeout(CLIENT_PATIENCE):
-                await response.write(part)
-    except (DriveError, TimeoutError) as error:
-        # The status is out already: only a broken connection still says that this is not the whole.
-        if request.transport is not None:
-            request.transport.abort()
-        raise ConnectionResetError("the content could not be sent to its end") from error
+    for extent, start, length in pieces(layout, wanted):
+        part = await context.run(read, extent.digest, start, length) if extent else _ZEROS[:length]
+        async with asyncio.timeout(CLIENT_PATIENCE):
+            await response.write(part)
     return response
 
 
-def _matches(header: str | None, etag: str) -> bool:
+def _matches(header: str | None, etag: str, *, weak: bool = True) -> bool:
+    """Whether a list of validators holds this one; `weak`: a weak one counts too."""
     if header is None:
         return False
-    return header.strip() == "*" or etag in {one.strip().removeprefix("W/") for one in header.split(",")}
+    given = {one.strip() for one in header.split(",")}
+    return header.strip() == "*" or etag in given or (weak and f"W/{etag}" in given)
 
 
 def regular(node: Node) -> Node:
@@ -212,10 +211,19 @@ class Place(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """What must be so for an upload to count."""
+    """What must be so for an upload to count: the headers of these names."""
 
-    etag: str = ""
-    absent: bool = False
+    match: str | None = None
+    none_match: str | None = None
+
+    def check(self, node: Node | None) -> None:
+        """Conflict, AlreadyExists."""
+        if self.match is not None and (node is None or not _matches(self.match, etag_of(node), weak=False)):
+            raise Conflict("the file has another content by now")
+        if self.none_match is not None and node is not None and _matches(self.none_match, etag_of(node)):
+            if self.none_match.strip() == "*":
+                raise AlreadyExists("the file is there already")
+            raise Conflict("the file has that content")
 
 
 class Upload:
@@ -227,9 +235,9 @@ class Upload:
         self._caller = caller
         self._checked = not context.owns(caller)
 
-    def place(self, path: str, *, parents: bool) -> Place:
+    def place(self, path: str, condition: Condition, *, parents: bool) -> Place:
         """Where it goes; refuses early what cannot be. NotFound, NotAFolder, IsAFolder, AccessDenied,
-        InvalidArgument."""
+        InvalidArgument, Conflict, AlreadyExists."""
         steps = [step for step in path.split("/") if step not in {"", "."}]
         if not steps or path.endswith("/"):
             raise InvalidArgument("the path names no file")
@@ -243,9 +251,10 @@ class Upload:
                 if not parents:
                     raise
                 self._demand(folder, permissions.WRITE)
+                condition.check(None)
                 return Place(folder.id, tuple(above[depth:]), name)
         self._demand(folder, permissions.SEARCH)
-        self._existing(Place(folder.id, (), name))
+        condition.check(self._existing(Place(folder.id, (), name)))
         return Place(folder.id, (), name)
 
     def _demand(self, node: Node, wanted: int) -> None:
@@ -300,7 +309,7 @@ class Upload:
             place = place._replace(folder=self._folder(place.folder, name))
         for _ in range(_TRIES):
             node = self._existing(place)
-            _check(condition, node)
+            condition.check(node)
             if node is None:
                 try:
                     return self._new(place, size, patches, mode, tags, durable), True
@@ -309,7 +318,7 @@ class Upload:
             try:
                 return self._drive.commit(self._caller, node.id, node.version, size, patches, durable=durable), False
             except (Conflict, NotFound):
-                if condition.etag:
+                if condition.match is not None:
                     raise
         raise Conflict("others change the file all the time")
 
@@ -320,7 +329,9 @@ class Upload:
             return self._drive.lookup(self._caller, parent, name).id
 
     def _new(self, place: Place, size: int, patches: list[Patch], mode: int, tags: list[str], durable: bool) -> Node:
-        made = self._drive.create(self._caller, place.folder, place.name, stat.S_IFREG | (mode & 0o777), tags=tags)
+        made = self._drive.create(
+            self._caller, place.folder, place.name, stat.S_IFREG | (mode & 0o777), tags=tags, draft=True
+        )
         try:
             return self._drive.commit(self._caller, made.id, made.version, size, patches, durable=durable)
         except DriveError:
@@ -333,11 +344,13 @@ def _with_record(offset: int, data: bytes) -> Patch:
     return Patch(offset, len(data), hashlib.sha256(data).digest(), 0, data)
 
 
-def _check(condition: Condition, node: Node | None) -> None:
-    if condition.absent and node is not None:
-        raise AlreadyExists("the file is there already")
-    if condition.etag and (node is None or (condition.etag not in {"*", etag_of(node)})):
-        raise Conflict("the file has another content by now")
+def _check_whole(request: web.Request) -> None:
+    """Refuses what would be taken for all of a file and is not: a part of it, or a form of it that nobody undoes."""
+    if "Content-Range" in request.headers:
+        raise InvalidArgument("a PUT is of the whole file: leave Content-Range away")
+    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding not in _CODINGS:
+        raise NotSupported("contents are sent as they are, or packed by gzip or deflate")
 
 
 def write_handler(context: Context, operation: wire.Operation) -> Handler:
@@ -346,10 +359,10 @@ def write_handler(context: Context, operation: wire.Operation) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         values = wire.arguments(operation, in_path(request), request.rel_url.raw_query_string, b"")
-        absent = request.headers.get("If-None-Match", "").strip() == "*"
-        condition = Condition(request.headers.get("If-Match", "").strip(), absent)
+        _check_whole(request)
+        condition = Condition(request.headers.get("If-Match"), request.headers.get("If-None-Match"))
         upload = Upload(context, request[CALLER])
-        place = await context.run(upload.place, values["path"], parents=values["parents"])
+        place = await context.run(upload.place, values["path"], condition, parents=values["parents"])
         size, patches = await upload.receive(request)
         node, new = await context.run(
             upload.commit, place, size, patches, condition, values["mode"], values["tags"], values["durable"]

@@ -114,6 +114,8 @@ def stream_handler(context: Context, operation: wire.Operation) -> Handler:
             }
         )
         await response.prepare(request)
+        if request.method == "HEAD":
+            return response
         waiters = request.app[WAITERS]
         while not waiters.closed:
             found = await waiters.after(after, _STREAM_PULSE)

@@ -76,13 +76,17 @@ async def next_part(request: web.Request) -> bytes:
         raise Unavailable(f"nothing of the body came for {CLIENT_PATIENCE:.0f} s") from error
 
 
-def keyed(caller: Caller, key: str) -> Caller:
-    """The caller of a change that may be asked again. InvalidArgument for what is no key."""
+def keyed(caller: Caller, request: web.Request, body: bytes) -> Caller:
+    """The caller of a change that may be asked again. Its key is good for this request alone: another change that is
+    sent with it is another one, and not taken for done. InvalidArgument for what is no key."""
+    key = request.headers.get(wire.KEY_HEADER, "")
     if not key:
         return caller
     if not _KEY.fullmatch(key):
         raise InvalidArgument(f"{wire.KEY_HEADER} is 1 to 64 letters, digits, '-', '_' or '.'")
-    return msgspec.structs.replace(caller, key=key)
+    asked = hashlib.blake2b(f"{request.method} {request.raw_path}\n".encode("utf-8", "surrogateescape"), digest_size=12)
+    asked.update(body)
+    return msgspec.structs.replace(caller, key=f"{key}:{asked.hexdigest()}")
 
 
 def handler_of(operation: wire.Operation, context: Context) -> Handler:
@@ -94,10 +98,10 @@ def handler_of(operation: wire.Operation, context: Context) -> Handler:
     limit = drive.chunk_size() if operation.name == "put_blob" else wire.MAX_BODY
     as_bytes = operation.response.form is bytes
 
-    def answer(request: web.Request, values: dict[str, Any]) -> bytes:
+    def answer(request: web.Request, values: dict[str, Any], body: bytes) -> bytes:
         caller = request[CALLER]
         if operation.keyed:
-            caller = keyed(caller, request.headers.get(wire.KEY_HEADER, ""))
+            caller = keyed(caller, request, body)
         if not (request[CHECKED] or context.owns(caller)):
             permissions.check(drive, caller, operation.name, values)
         if operation.name == "put_blob" and hashlib.sha256(values["source"]).digest() != values["digest"]:
@@ -112,9 +116,9 @@ def handler_of(operation: wire.Operation, context: Context) -> Handler:
             values[raw.name] = body
         # What is quick on a store in this process is a journey on one that servers share.
         if operation.inline and not context.shared and context.owns(request[CALLER]):
-            reply = answer(request, values)
+            reply = answer(request, values, body)
         else:
-            reply = await context.run(answer, request, values)
+            reply = await context.run(answer, request, values, body)
         if as_bytes:
             return web.Response(body=reply, content_type="application/octet-stream", headers=_BYTES_HEADERS)
         return web.Response(body=reply, content_type="application/json")

@@ -107,6 +107,13 @@ def _removal(drive: Drive, caller: Caller, values: Mapping[str, Any]) -> None:
     demand_removal(drive, caller, values["folder"], values["name"])
 
 
+def _create(drive: Drive, caller: Caller, values: Mapping[str, Any]) -> None:
+    if stat.S_ISCHR(values["mode"]) or stat.S_ISBLK(values["mode"]):
+        # A machine that mounts the drive with its devices would open its disk to whoever made one.
+        raise AccessDenied("only root and the drive's owner make device files")
+    demand(drive, caller, values["folder"], WRITE | SEARCH)
+
+
 def _link(drive: Drive, caller: Caller, values: Mapping[str, Any]) -> None:
     # As with fs.protected_hardlinks: a name for what one could not write would outlive its owner's deletion.
     demand(drive, caller, values["node"], READ | WRITE)
@@ -155,7 +162,7 @@ NEEDS: dict[str, Check] = {
     "node": _on("node", 0),
     "lookup": _on("folder", SEARCH),
     "children": _on("folder", READ | SEARCH),
-    "create": _on("folder", WRITE | SEARCH),
+    "create": _create,
     "link": _link,
     "unlink": _removal,
     "rmdir": _removal,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.service.core import Change, Core, again
 from gateway.service.repeats import once, version_after
-from graphfs.errors import Conflict, Corrupt, InvalidArgument, NoSpace, NotFound
+from graphfs.errors import Conflict, Corrupt, InvalidArgument, NoSpace, NotFound, TooLarge
 from graphfs.layout import apply, slice_layout
 from graphfs.model import Caller, EventKind, Extent, Layout, Node, Patch, Space
 
@@ -71,15 +71,16 @@ class ContentPart(Core):
         mtime: int | None = None,
         durable: bool = False,
     ) -> Node:
-        given = {patch.digest for patch in patches if patch.data is not None}
+        given = {patch.digest: len(patch.data) for patch in patches if patch.data is not None}
         for patch in patches:
-            if (
-                patch.digest
-                and patch.digest not in given
-                and not self.blobs.has(patch.digest)
-                and not self.store.has_blob(patch.digest)
-            ):
-                raise NotFound(f"blob {patch.digest.hex()} was not put before the commit")
+            if not patch.digest:
+                continue
+            if patch.digest not in given:
+                self.need_bytes(patch.digest, patch.start + patch.length)
+            elif patch.start + patch.length > given[patch.digest]:
+                raise InvalidArgument("a patch speaks of more bytes than its blob has")
+            elif given[patch.digest] > self.settings.chunk_size:
+                raise TooLarge(f"a blob has at most {self.settings.chunk_size} bytes")
         try:
             self.blobs.room(sum([len(patch.data) for patch in patches if patch.data]))
             saved, unused = self._commit(caller, node, base, size, patches, mtime)

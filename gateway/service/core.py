@@ -34,7 +34,7 @@ from gateway.store.base import (
     Told,
     Transaction,
 )
-from graphfs.errors import Busy, Conflict, NotAFolder, NotFound
+from graphfs.errors import Busy, Conflict, InvalidArgument, NotAFolder, NotFound
 from graphfs.model import Caller, EventKind, JobRecord, Node
 
 
@@ -206,6 +206,18 @@ class Core:
         known here."""
         if self.store.shared or file not in self.index.live:
             self.need(tx.by_file(file), file)
+
+    def need_bytes(self, digest: bytes, size: int) -> None:
+        """That a blob was put, and has so many bytes: no record speaks of others. NotFound, InvalidArgument."""
+        try:
+            found = self.blobs.size(digest)
+        except NotFound:
+            small = self.store.blob(digest)
+            if small is None:
+                raise NotFound(f"blob {digest.hex()} was not put before the commit") from None
+            found = len(small)
+        if size > found:
+            raise InvalidArgument(f"blob {digest.hex()} has {found} bytes, not {size}")
 
     def need_folder(self, tx: Transaction, folder: int) -> tuple[Node, bool]:
         """The folder and whether it is live. NotFound, NotAFolder."""

@@ -8,9 +8,17 @@ from gateway.service.repeats import item_recovered, once, path_restored
 from gateway.service.tree import TreePart, changed
 from gateway.store.base import TrashRow
 from graphfs.errors import NotFound
-from graphfs.model import FILES_ROOT, Caller, EventKind, Layout, Node, Trashed
+from graphfs.layout import apply
+from graphfs.model import FILES_ROOT, Caller, EventKind, Layout, Node, Patch, Trashed
+from graphfs.names import check_file_name, marked_name
 
 _RESTORED = " (restored)"
+
+
+def _steps(path: str) -> list[str]:
+    """The names on the way to what was at a path, from `files/` down; one that had no place there has only its own."""
+    steps = path.split("/")
+    return steps[1:] or steps
 
 
 class TrashPart(TreePart):
@@ -36,7 +44,7 @@ class TrashPart(TreePart):
             if row is None or not self._may_restore(caller, row):
                 raise NotFound(f"nothing in the trash has the number {item}")
             node = self.need(tx.node(row.node))
-            *folders, name = row.path.split("/")[1:]
+            *folders, name = _steps(row.path)
             folder = self._folders(change, folders)
             name = self._free(change, folder, name)
             tx.add_entry(folder, name, node.id)
@@ -70,7 +78,7 @@ class TrashPart(TreePart):
         while change.tx.lookup(folder, free) is not None:
             stem, dot, end = name.rpartition(".")
             mark = _RESTORED if number == 1 else f" (restored {number})"
-            free = f"{stem}{mark}.{end}" if dot and stem else f"{name}{mark}"
+            free = marked_name(stem, f"{mark}.{end}") if dot and stem else marked_name(name, mark)
             number += 1
         return free
 
@@ -94,9 +102,12 @@ class TrashPart(TreePart):
     @once(item_recovered)
     @again
     def recover(self, caller: Caller, path: str, layout: Layout) -> int:
+        for name in _steps(path):
+            check_file_name(name)
         for extent in layout.extents:
-            if not self.blobs.has(extent.digest) and not self.store.has_blob(extent.digest):
-                raise NotFound(f"blob {extent.digest.hex()} was not put before")
+            self.need_bytes(extent.digest, extent.start + extent.length)
+        patches = [Patch(one.offset, one.length, one.digest, one.start) for one in layout.extents]
+        layout = apply(Layout(0, 0, ()), layout.size, patches)
         with self.change(caller) as change:
             tx = change.tx
             small = [extent.digest for extent in layout.extents if tx.has_blob(extent.digest)]

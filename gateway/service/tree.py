@@ -1,5 +1,6 @@
 """Folders, names and attributes: POSIX's rules, and what GraphFS adds to them (trash, identity over safe saves)."""
 
+import os
 import stat
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from graphfs.errors import (
     AlreadyExists,
     InvalidArgument,
     IsAFolder,
+    NameTooLong,
     NoAttribute,
     NotAFolder,
     NotEmpty,
@@ -20,10 +22,29 @@ from graphfs.errors import (
     TooManyLinks,
 )
 from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Entry, EventKind, Node, Replace, XattrMode
+from graphfs.names import FILE_NAME_BYTES
 from graphfs.names import check_file_name as check_name
 
 _MAX_LINKS = 65_000
 _MAX_XATTR = 64 << 10
+_MAX_TARGET = 4095
+"""Bytes of a symbolic link's target, as on Linux."""
+_TYPES = frozenset({stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK})
+"""A kernel refuses a whole listing for one node of another type."""
+
+
+def _check_target(target: str) -> None:
+    if not target or "\0" in target:
+        raise InvalidArgument("a symbolic link leads somewhere: its target is neither empty nor holds NUL")
+    if len(os.fsencode(target)) > _MAX_TARGET:
+        raise NameTooLong(f"a symbolic link's target has at most {_MAX_TARGET} bytes")
+
+
+def _check_xattr_name(name: str) -> None:
+    if not name or "\0" in name:
+        raise InvalidArgument("an extended attribute needs a name, without NUL")
+    if len(os.fsencode(name)) > FILE_NAME_BYTES:
+        raise NameTooLong(f"an extended attribute's name has at most {FILE_NAME_BYTES} bytes")
 
 
 def shown(name: str) -> str:
@@ -92,8 +113,12 @@ class TreePart(Core):
         draft: bool = False,
     ) -> Node:
         check_name(name)
+        if mode & ~0o7777 not in _TYPES:
+            raise InvalidArgument(f"{mode:#o} is not the mode of a file, a folder, a link or a special file")
         is_folder = stat.S_ISDIR(mode)
         regular = stat.S_ISREG(mode)
+        if stat.S_ISLNK(mode):
+            _check_target(target)
         self.blobs.room(0)
         with self.change(caller, draft=draft) as change:
             tx = change.tx
@@ -425,6 +450,7 @@ class TreePart(Core):
     @once(nothing)
     @again
     def set_xattr(self, caller: Caller, node: int, name: str, value: bytes, mode: XattrMode = XattrMode.ANY) -> None:
+        _check_xattr_name(name)
         if len(value) > _MAX_XATTR:
             raise TooLarge(f"an extended attribute holds at most {_MAX_XATTR} bytes")
         with self.change(caller) as change:

@@ -28,24 +28,31 @@ from graphfs.model import (
 
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256, hexadecimal")]
 Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Natural = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Mode = Annotated[int, Meta(ge=0, le=0o177777)]
+Device = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+User = Annotated[int, Meta(ge=0, le=2**32 - 2)]
+"""A uid or gid: the greatest number of 32 bits stands for none."""
+MaybeUser = Annotated[int, Meta(ge=-1, le=2**32 - 2)]
+Tokens = Annotated[int, Meta(ge=0, le=2**40)]
 Seconds = Annotated[float, Meta(ge=0, le=30 * 86400)]
 
 
 class WireExtent(Struct, frozen=True):
     """A run of a file's bytes: `length` bytes at `offset` are those of the blob from `start` on."""
 
-    offset: int
-    length: int
+    offset: Natural
+    length: Natural
     digest: Digest
-    start: int = 0
+    start: Natural = 0
 
 
 class WireLayout(Struct, frozen=True):
     """Where the bytes of one version are: extents sorted by offset that never overlap; what no extent covers is
     zeros."""
 
-    version: int
-    size: int
+    version: Natural
+    size: Natural
     extents: tuple[WireExtent, ...]
 
 
@@ -53,19 +60,27 @@ class WirePatch(Struct, frozen=True, forbid_unknown_fields=True):
     """A change of content: `length` bytes from `offset` on are those of `digest` from `start` on, or zeros without a
     digest. `data`: the blob itself, base64."""
 
-    offset: Integer
-    length: Integer
+    offset: Natural
+    length: Natural
     digest: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
-    start: Integer = 0
+    start: Natural = 0
     data: bytes | None = None
 
 
 class WireAttributeChange(AttributeChange, frozen=True, forbid_unknown_fields=True):
     """What to set on a node; null leaves a value as it is. Times are nanoseconds since the epoch."""
 
+    mode: Mode | None = None
+    uid: User | None = None
+    gid: User | None = None
+    atime: Integer | None = None
+    mtime: Integer | None = None
+
 
 class WireEdge(Edge, frozen=True, forbid_unknown_fields=True):
     """That a file has, should have, or must not have a tag, and where that comes from."""
+
+    at: Integer = 0
 
 
 class WireLock(Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +103,7 @@ class WireOutcome(Outcome, frozen=True, forbid_unknown_fields=True):
     """How a worker's attempt ended."""
 
     suggestions: tuple[WireSuggestion, ...] = ()
+    retry_after: Seconds | None = None
 
 
 class WireViewEntry(Struct, frozen=True):
@@ -158,12 +174,14 @@ def _view_entry_back(found: WireViewEntry) -> View | Node:
 
 CROSSINGS: dict[Any, Crossing] = {
     bytes: Crossing(Digest, bytes.hex, bytes.fromhex),
-    int: Crossing(Integer),
+    int: Crossing(Natural),
+    int | None: Crossing(Integer | None),
     float: Crossing(Seconds),
     Layout: Crossing(WireLayout, _layout_out, _layout_back),
     Sequence[Patch]: Crossing(Sequence[WirePatch], _patches_out, _patches_back),
     Sequence[Edge]: Crossing(Sequence[WireEdge], list),
-    Sequence[int]: Crossing(Sequence[Integer], list),
+    Sequence[int]: Crossing(Sequence[Natural], list),
+    Sequence[tuple[int, int]]: Crossing(Sequence[tuple[Natural, Integer]], list),
     Sequence[str]: Crossing(Sequence[str], list),
     AttributeChange: Crossing(WireAttributeChange),
     Lock: Crossing(WireLock, _lock_out, _lock_back),
@@ -171,3 +189,21 @@ CROSSINGS: dict[Any, Crossing] = {
     View | Node: Crossing(WireViewEntry, _view_entry_out, _view_entry_back),
 }
 """By the type in the boundary's signatures; a type that is not here crosses as it is."""
+
+NARROWED: dict[str, Any] = {
+    "mode": Mode,
+    "rdev": Device,
+    "uid": MaybeUser,
+    "gid": MaybeUser,
+    "tokens": Tokens,
+    "after": Annotated[int, Meta(ge=-1, le=2**63 - 1)],
+    "older_than": Integer,
+}
+"""Numbers that are no ids, sizes or counts, by the parameter's name: what lies outside means nothing."""
+
+
+def crossing_of(name: str, kind: Any) -> Crossing:
+    """How a parameter crosses."""
+    if kind is int and name in NARROWED:
+        return Crossing(NARROWED[name])
+    return CROSSINGS.get(kind, Crossing(kind))

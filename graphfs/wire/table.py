@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from graphfs.api import Access, Care, Content, Drive, Events, Jobs, Locks, Tags, Trash, Tree, Views, Xattrs
 from graphfs.model import Caller, Node, Scope
-from graphfs.wire.forms import CROSSINGS, Crossing, Limits
+from graphfs.wire.forms import CROSSINGS, Crossing, Limits, crossing_of
 
 PREFIX = "/v1"
 CALLER_HEADER = "X-GraphFS-Caller"
@@ -109,7 +109,7 @@ def _operation(
         if name in {"self", "caller"}:
             continue
         place = "body" if name == body else "path" if name in in_path else elsewhere
-        crossing = CROSSINGS.get(hints[name], Crossing(hints[name])) if name != body else Crossing(bytes)
+        crossing = crossing_of(name, hints[name]) if name != body else Crossing(bytes)
         parameters.append(Parameter(name, place, crossing, parameter.default))
     answer = hints["return"]
     fields: list[Any] = []

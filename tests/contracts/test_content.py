@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graphfs.errors import Conflict, Corrupt, InvalidArgument, NotFound
+from graphfs.errors import Conflict, Corrupt, InvalidArgument, NotFound, TooLarge
 from graphfs.model import FILES_ROOT, Patch
 from tests.contracts.ground import OWNER, Ground, digest_of, patch
 
@@ -189,3 +189,22 @@ def test_readers_keep_the_layout_they_have(ground: Ground) -> None:
     old = ground.drive.layout(OWNER, file.id)
     ground.write(file, b"replaced")
     assert b"".join(ground.drive.read_blob(one.digest, one.start, one.length) for one in old.extents) == data
+
+
+def test_no_record_speaks_of_bytes_that_its_blob_does_not_have(ground: Ground) -> None:
+    file = ground.file("a", b"first")
+    large = b"x" * (ground.drive.inline_limit() + 1)
+    ground.drive.put_blob(digest_of(large), large, durable=False)
+    ground.file("small", b"12345")
+    for bad in (
+        Patch(0, 6, digest_of(b"12345"), 0, b"12345"),
+        Patch(0, 3, digest_of(b"12345"), 3, b"12345"),
+        Patch(0, 6, digest_of(b"12345")),
+        Patch(0, len(large) + 1, digest_of(large)),
+        Patch(0, len(large), digest_of(large), 1),
+    ):
+        with pytest.raises(InvalidArgument):
+            ground.drive.commit(OWNER, file.id, file.version, 1 << 20, [bad])
+    with pytest.raises(TooLarge):
+        ground.drive.commit(OWNER, file.id, file.version, 1 << 30, [patch(0, b"y" * (ground.drive.chunk_size() + 1))])
+    assert ground.read(file) == b"first"

@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from graphfs.errors import NotFound
+from graphfs.errors import InvalidArgument, NotFound
 from graphfs.model import FILES_ROOT, SUPER_ROOT, Caller, Extent, Layout
 from tests.contracts.ground import OWNER, STRANGER, Ground, digest_of, eventually
 
@@ -115,3 +115,39 @@ def test_everyone_sees_their_own_trash_only(ground: Ground) -> None:
     with pytest.raises(NotFound):
         ground.drive.restore(STRANGER, item.id)
     assert eventually(lambda: ground.drive.trash(OWNER)) == [item]
+
+
+def test_what_had_no_place_is_restored_too(ground: Ground) -> None:
+    """A mount whose file nobody can see any more keeps what was written to it under the node's number."""
+    blob = b"y" * 9
+    ground.drive.put_blob(digest_of(blob), blob, durable=True)
+    item = ground.drive.recover(OWNER, "node 123", Layout(0, 9, (Extent(0, 9, digest_of(blob)),)))
+    assert ground.drive.restore(OWNER, item) == "files/node 123"
+    assert ground.read(ground.at("node 123")) == blob
+
+
+def test_what_cannot_be_recovered(ground: Ground) -> None:
+    blob = b"y" * 9
+    ground.drive.put_blob(digest_of(blob), blob, durable=True)
+    good = (Extent(0, 9, digest_of(blob)),)
+    for path, layout in (
+        ("files/../a", Layout(0, 9, good)),
+        ("files/", Layout(0, 9, good)),
+        ("files/a", Layout(0, 9, (Extent(0, 10, digest_of(blob)),))),
+        ("files/a", Layout(0, 5, good)),
+    ):
+        with pytest.raises(InvalidArgument):
+            ground.drive.recover(OWNER, path, layout)
+    assert ground.drive.trash(OWNER) == []
+
+
+def test_a_restored_name_is_still_a_name(ground: Ground) -> None:
+    for name in ("é" * 127, "x" * 251 + ".pdf"):
+        ground.file(name, b"old")
+        ground.drive.unlink(OWNER, FILES_ROOT, name)
+        ground.file(name, b"new")
+        (item,) = ground.drive.trash(OWNER)
+        found = ground.drive.restore(OWNER, item.id).removeprefix("files/")
+        assert found.removesuffix(".pdf").endswith(" (restored)")
+        assert ground.read(ground.at(found)) == b"old"
+        assert len(found.encode()) <= 255

@@ -415,3 +415,17 @@ def test_callers_own_what_they_make(ground: Ground) -> None:
     shared = ground.drive.create(OWNER, FILES_ROOT, "shared", stat.S_IFDIR | 0o777)
     made = ground.drive.create(STRANGER, shared.id, "mine", FILE)
     assert (made.uid, made.gid) == (STRANGER.uid, STRANGER.gid)
+
+
+@pytest.mark.parametrize("mode", [0, 0o644, 0o170644, 0o1100644, 0o200000 | FILE])
+def test_a_node_is_of_a_type_that_kernels_know(ground: Ground, mode: int) -> None:
+    with pytest.raises(InvalidArgument):
+        ground.drive.create(OWNER, FILES_ROOT, "a", mode)
+    assert ground.names(FILES_ROOT) == []
+
+
+@pytest.mark.parametrize("target", ["", "a\0b", "x" * 4096])
+def test_targets_that_no_link_has(ground: Ground, target: str) -> None:
+    with pytest.raises((InvalidArgument, NameTooLong)):
+        ground.drive.create(OWNER, FILES_ROOT, "a", 0o120777, target=target)
+    ground.drive.create(OWNER, FILES_ROOT, "a", 0o120777, target=target.replace("\0", "")[:4095] or "a")

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from graphfs.errors import AlreadyExists, NoAttribute, NotFound, TooLarge
+from graphfs.errors import AlreadyExists, InvalidArgument, NameTooLong, NoAttribute, NotFound, TooLarge
 from graphfs.model import XattrMode
 from tests.contracts.ground import OWNER, Ground
 
@@ -66,3 +66,11 @@ def test_of_nothing(ground: Ground) -> None:
         ground.drive.set_xattr(OWNER, 999_999, "user.a", b"1")
     with pytest.raises((NotFound, NoAttribute)):
         ground.drive.remove_xattr(OWNER, 999_999, "user.a")
+
+
+@pytest.mark.parametrize("name", ["user.\0", "x" * 256, "user." + "é" * 126])
+def test_names_that_no_attribute_has(ground: Ground, name: str) -> None:
+    file = ground.file("a")
+    with pytest.raises((InvalidArgument, NameTooLong)):
+        ground.drive.set_xattr(OWNER, file.id, name, b"x")
+    assert ground.drive.xattrs(OWNER, file.id) == []

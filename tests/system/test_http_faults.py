@@ -199,3 +199,46 @@ def test_stopping_answers_those_who_wait(tmp_path: Path) -> None:
         poll.join(10)
         assert not poll.is_alive()
         assert drive.drive.fsck(OWNER) == []
+
+
+def test_head_of_the_event_stream_ends(drive: Served) -> None:
+    with drive.unix.raw() as connection:
+        for start in (b"HEAD /v1/events/stream", b"GET /v1/limits"):
+            connection.sendall(start + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        text = b""
+        while b"inline_limit" not in text:
+            part = connection.recv(65536)
+            assert part, text
+            text += part
+    assert text.count(b"HTTP/1.1 200 OK") == 2
+    assert b"data:" not in text
+
+
+@pytest.mark.parametrize("start", ["GET /v1/limits", "GET /v1/files/none", "POST /v1/none"])
+def test_a_connection_with_the_rest_of_a_body_on_it_is_not_used_again(drive: Served, start: str) -> None:
+    """A proxy would give it to somebody else, whose request would be taken for the body."""
+    with drive.unix.raw() as connection:
+        connection.sendall(f"{start} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode())
+        assert b"\r\nConnection: close\r\n" in connection.recv(65536)
+    whole = f"{start} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+    with drive.unix.raw() as connection:
+        connection.sendall(whole.encode())
+        assert b"Connection: close" not in connection.recv(65536)
+
+
+def test_what_is_no_http_is_not_in_the_log(drive: Served, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with drive.unix.raw() as connection:
+        connection.sendall(b"GET /v1/limits HTTP/1.1\r\nHost: x\r\nAuthorization : Bearer the-secret\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.0 400")
+    assert "the-secret" not in caplog.text
+    assert "a request was no HTTP" in caplog.text
+    assert {record.levelname for record in caplog.records} == {"INFO"}
+
+
+def test_a_path_of_4096_bytes_is_read_in_whatever_way_it_is_written(drive: Served) -> None:
+    name = "%FF" * 255
+    path = "/".join([name] * 16)[: 3 * 4095]
+    reply = drive.unix.ask("PUT", f"/v1/files/{path}?parents=true", b"deep")
+    assert reply.status == 201
+    assert drive.unix.ask("GET", f"/v1/files/{path}").body == b"deep"

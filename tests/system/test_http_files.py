@@ -1,6 +1,7 @@
 """Whole files over HTTP: up, down, in ranges, guarded, of any name."""
 
 import fcntl
+import gzip
 import itertools
 import os
 import random
@@ -229,3 +230,35 @@ def test_nobody_reads_a_mix_while_a_file_is_replaced(drive: Served, http: Http) 
         got = http.ask("GET", "/v1/files/replaced").body
         assert len(set(got)) == 1
         assert len(got) == 300_000
+
+
+def test_a_part_is_not_taken_for_the_whole(drive: Served, http: Http) -> None:
+    target = f"/v1/files/whole{id(http)}"
+    http.ask("PUT", target, b"all of it")
+    part = http.ask("PUT", target, b"it", Content_Range="bytes 7-8/9")
+    packed = http.ask("PUT", target, b"???", Content_Encoding="compress")
+    assert (part.status, part.code, packed.status, packed.code) == (400, "invalid", 501, "not_supported")
+    assert http.ask("GET", target).body == b"all of it"
+    assert http.ask("PUT", target, gzip.compress(b"unpacked"), Content_Encoding="gzip").status == 200
+    assert http.ask("GET", target).body == b"unpacked"
+
+
+def test_of_head_there_are_no_ranges(drive: Served, http: Http) -> None:
+    target = f"/v1/files/head{id(http)}"
+    http.ask("PUT", target, b"0123456789")
+    reply = http.ask("HEAD", target, Range="bytes=2-3")
+    assert (reply.status, reply.headers["content-length"], reply.body) == (200, "10", b"")
+
+
+def test_conditions_may_be_lists_and_are_looked_at_before_the_body(drive: Served, http: Http) -> None:
+    target = f"/v1/files/lists{id(http)}"
+    etag = http.ask("PUT", target, b"one").headers["etag"]
+    assert http.ask("PUT", target, b"no", If_Match='"x"').code == "conflict"
+    assert http.ask("PUT", target, b"no", If_Match=f"W/{etag}").code == "conflict"
+    assert http.ask("PUT", target, b"no", If_None_Match=etag).code == "conflict"
+    assert http.ask("PUT", target, b"two", If_Match=f'"x", {etag}').status == 200
+    with http.raw() as connection:
+        head = f"PUT {target} HTTP/1.1\r\nHost: localhost\r\nIf-Match: {etag}\r\nContent-Length: 9999999\r\n"
+        token = "".join(f"{name}: {value}\r\n" for name, value in http.headers.items())
+        connection.sendall(f"{head}{token}\r\n".encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 409")

@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -302,3 +303,36 @@ def test_a_replica_that_is_away_and_reloads_fail_no_request(place: Place) -> Non
         for thread in threads:
             thread.join(SECONDS)
     assert failed == []
+
+
+def test_what_nginx_refuses_looks_like_what_the_main_servers_say(place: Place) -> None:
+    blob = f"/v1/blobs/{'0' * 64}?start=0&length=1"
+    stranger = {"X-GraphFS-Caller": "60000:60000::0:"}
+    for reply, status, code in (
+        (place.ask("GET", "/metrics"), 404, "not_found"),
+        (place.ask("GET", "/v1/files/%00"), 400, "invalid"),
+        (place.ask("GET", "/v1/files/" + "a" * 40_000), 400, "invalid"),
+        (place.ask("TRACE", "/v1/limits"), 400, "invalid"),
+        (place.ask("GET", blob, Authorization="Bearer wrong"), 401, "unauthenticated"),
+        (place.ask("GET", blob, **stranger), 403, "access_denied"),
+    ):
+        assert (reply.status, reply.code) == (status, code)
+        assert reply.headers["content-type"] == "application/json"
+    assert place.ask("GET", "/errors/invalid").status == 404
+    deep = "/v1/files/" + "/".join(["%FF" * 255] * 16)[: 3 * 4095]
+    assert place.ask("PUT", f"{deep}?parents=true", b"deep").status == 201
+    assert place.ask("GET", deep).body == b"deep"
+
+
+def test_nobody_s_body_is_anybody_else_s_request(place: Place) -> None:
+    """Whether a blob may be read is asked without the body; its length must not be told either, or what comes next on
+    that connection, which is somebody else's, would be taken for it."""
+    body = os.urandom(50_000)
+    blob = f"/v1/blobs/{hashlib.sha256(body).hexdigest()}"
+    assert place.ask("PUT", f"{blob}?durable=false", body).status == 200
+    for _ in range(5):
+        assert place.ask("GET", f"{blob}?start=0&length=9", b"x" * 300).body == body[:9]
+        begun = time.monotonic()
+        for _ in range(5):
+            assert place.ask("POST", "/v1/settle", b"{}").status == 200
+        assert time.monotonic() - begun < 3, "a request was lost, and sent again"

@@ -31,7 +31,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 def sent_by_nginx(place: Place) -> list[str]:
     """What the main server answered with nothing in it: the bytes came from the folder."""
-    return [str(one["uri"]) for one in place.records() if str(one["uri"]).startswith("/stored/")]
+    return [str(one["place"]) for one in place.records() if str(one["place"]).startswith("/stored/")]
 
 
 def test_blobs_and_files_come_whole_and_in_ranges(place: Place) -> None:

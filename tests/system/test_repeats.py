@@ -43,6 +43,15 @@ def test_the_same_key_gets_the_first_answer(ground: Served) -> None:
     assert create(ground.tcp, "b", "not a key")[0] == 400
 
 
+def test_a_key_is_of_one_request(ground: Served) -> None:
+    """Sent with another change it does not pass that off as done."""
+    assert create(ground.tcp, "a", "one")[0] == 200
+    assert create(ground.tcp, "b", "one")[0] == 200
+    gone = ground.tcp.ask("POST", "/v1/nodes/2/unlink", b'{"name": "b"}', **{"Idempotency-Key": "one"})
+    assert gone.status == 200
+    assert ground.ground.names(FILES_ROOT) == ["a"]
+
+
 def test_a_key_is_its_caller_s_own(ground: Served) -> None:
     assert create(ground.tcp, "a", "one")[0] == 200
     other = Http(ground.server.ports[0], **{"Authorization": f"Bearer {TOKEN}", "X-GraphFS-Caller": "1234:1234::1:"})
