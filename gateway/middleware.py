@@ -63,7 +63,9 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
     except Exception as error:
         if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
             raise  # who asked is gone
-        if not isinstance(error, errors.DriveError) and not (isinstance(error, TimeoutError) and BEGUN in request):
+        # An error of no kind has a text that was not meant for whoever asks.
+        foreseen = isinstance(error, errors.DriveError) and error.code != errors.DriveError.code
+        if not foreseen and not (isinstance(error, TimeoutError) and BEGUN in request):
             resource = request.match_info.route.resource
             _log.exception("%s %s failed", request.method, resource.canonical if resource else "?")
         if BEGUN in request:
@@ -72,7 +74,7 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
                 request.transport.abort()
             raise ConnectionResetError("the reply could not be sent to its end") from error
         unforeseen = errors.DriveError("an internal error; the server's log says more")
-        refused = error if isinstance(error, errors.DriveError) else unforeseen
+        refused = error if isinstance(error, errors.DriveError) and foreseen else unforeseen
     return error_response(refused)
 
 

@@ -31,6 +31,13 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+def _bytes_of(request: web.Request, response: web.StreamResponse) -> int:
+    """How long the reply's body is, or was."""
+    if response.prepared:
+        return request.writer.output_size  # its head too, which is little
+    return 0 if request.method == "HEAD" else response.content_length or 0
+
+
 class Telemetry:
     """The figures of one server. Never global: a process may have several servers."""
 
@@ -67,10 +74,10 @@ class Telemetry:
             context = self._context
             context.active += 1
             began = time.perf_counter()
-            status = 499  # the client went away
+            status, sent = 499, 0  # the client went away
             try:
                 response = await handler(request)
-                status = response.status
+                status, sent = response.status, _bytes_of(request, response)
                 if not response.prepared:
                     response.headers[ID_HEADER] = number
                     if context.draining:
@@ -78,17 +85,17 @@ class Telemetry:
                 return response
             finally:
                 context.active -= 1
-                self._record(request, status, time.perf_counter() - began)
+                self._record(request, status, time.perf_counter() - began, sent)
                 REQUEST_ID.reset(token)
 
         return observe
 
-    def _record(self, request: web.Request, status: int, seconds: float) -> None:
+    def _record(self, request: web.Request, status: int, seconds: float, sent: int) -> None:
         resource = request.match_info.route.resource
         route = resource.canonical if resource else "none"
         self._seconds.labels(request.method if resource else "", route, status).observe(seconds)
-        if request.content_length:
-            self._received.inc(request.content_length)
+        self._received.inc(request.content.total_bytes)
+        self._sent.inc(sent)
         if _log.isEnabledFor(logging.INFO):
             _log.info(
                 "%s %s %d",
@@ -97,10 +104,6 @@ class Telemetry:
                 status,
                 extra={"method": request.method, "route": route, "status": status, "ms": round(seconds * 1000, 2)},
             )
-
-    def sent(self, size: int) -> None:
-        """So many bytes of bodies went out."""
-        self._sent.inc(size)
 
     def handler(self) -> Handler:
         """GET /metrics."""

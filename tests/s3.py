@@ -69,7 +69,7 @@ def serving(folder: Path) -> Iterator[Server]:
 
 class Proxy:
     """Hands connections on. `refuse` answers so many requests with a status; `cut` breaks off so many replies after so
-    many bytes; `silent` takes a request and never answers."""
+    many bytes; `flip` changes a bit so many times, one in so many bytes; `silent` takes a request and never answers."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -77,6 +77,7 @@ class Proxy:
         self.port = int(self._listener.getsockname()[1])
         self.refuse: tuple[int, int] = (0, 503)
         self.cut: tuple[int, int] = (0, 0)
+        self.flip: tuple[int, int] = (0, 0)
         self.silent = False
         self.ended = threading.Event()
         self._lock = threading.Lock()
@@ -120,6 +121,9 @@ class Proxy:
             after = self._counted("cut")
             sent = 0
             while data := server.recv(1 << 16):
+                at = -sent % (self.flip[1] or 1)
+                if sent and at < len(data) and self._counted("flip"):
+                    data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
                 if after and sent + len(data) > after:
                     client.sendall(data[: after - sent])
                     client.shutdown(socket.SHUT_RDWR)

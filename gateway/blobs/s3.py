@@ -9,6 +9,7 @@ that a sweep which finds it unused an hour later deletes it for good.
 """
 
 import hashlib
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -18,13 +19,16 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import obstore
-from obstore.exceptions import BaseError, PreconditionError
+from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 from obstore.store import S3Store
 
 from graphfs.errors import Corrupt, InvalidArgument, NotFound, Unavailable
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+_TOLD = 300
+"""Characters of what a store says that are logged."""
 _VERIFIED = 200_000
 _KEPT = 64 << 20
 """Bytes of verified blobs kept in memory: a blob is verified as a whole, and mostly read in several pieces."""
@@ -299,7 +303,11 @@ def _asked(what: str, ask: Callable[[], T], refused: type[Exception] | tuple[()]
     except refused:
         raise _RefusedError from None
     except (BaseError, OSError, ValueError) as error:
-        raise Unavailable(f"the S3 store failed on {what}: {' '.join(str(error).split())[:300]}") from error
+        # What a store says may name keys and machines: that is for who runs it.
+        _log.info("the S3 store failed on %s: %s", what, " ".join(str(error).split())[:_TOLD])
+        if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+            raise Unavailable("the S3 store refuses the keys: see blobs.access_key and blobs.secret_key") from error
+        raise Unavailable(f"the S3 store failed on {what}; the server's log says more") from error
 
 
 def _repeated(ask: Callable[[], T]) -> T:

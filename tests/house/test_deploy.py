@@ -54,8 +54,12 @@ def test_the_settings_load(tmp_path: Path) -> None:
         assert urlsplit(address).hostname in services
     # What a service reads, it is given.
     named = set(re.findall(r"/run/secrets/(\w+)", (DEPLOY / "config.yaml").read_text()))
-    for name in (*REPLICAS, "tagger-1", "tagger-2"):
+    for name in REPLICAS:
         assert named <= set(services[name]["secrets"]), name
+    # A tagger is a client: it knows no keys of the graph and of the bytes.
+    load(DEPLOY / "tagger.yaml")
+    for name in ("tagger-1", "tagger-2"):
+        assert services[name]["secrets"] == ["graphfs_token"], name
 
 
 def test_every_part_knows_the_same_main_servers_at_the_same_port() -> None:

@@ -4,6 +4,7 @@ request."""
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -57,7 +58,17 @@ def test_health_figures_and_ids(tmp_path: Path) -> None:
         made = owner.ask("GET", "/v1/status", **{"X-Request-ID": 'odd"{}'}).headers["x-request-id"]
         assert made.isalnum()
         assert stranger.ask("GET", "/v1/status", **{"X-Request-ID": "refused"}).headers["x-request-id"] == "refused"
+        assert owner.ask("PUT", "/v1/files/counted", b"x" * 50_000).status == 201
+        assert owner.ask("GET", "/v1/files/counted").body == b"x" * 50_000
         figures = owner.ask("GET", "/metrics").body.decode()
+        for name in ("received", "sent"):
+            (told,) = re.findall(rf"^graphfs_{name}_bytes_total (\S+)$", figures, re.MULTILINE)
+            assert 50_000 <= float(told) < 60_000
+        panels = json.loads((ROOT / "deploy/grafana/graphfs.json").read_text())["panels"]
+        asked = " ".join(target["expr"] for panel in panels for target in panel["targets"])
+        names = set(re.findall(r"\b(?:graphfs|process)_\w+", asked))
+        assert names
+        assert {name for name in names if not re.search(rf"^{name}[ {{]", figures, re.MULTILINE)} == set()
         assert 'graphfs_request_seconds_count{method="GET",route="/v1/status",status="200"} 2.0' in figures
         assert "graphfs_requests_active 1.0" in figures
     told = [one for one in records(log) if one.get("request_id") == "from-a-client.1"]

@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -119,6 +120,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 def test_nginx_takes_the_files_as_they_are(tmp_path: Path) -> None:
     command = [NGINX, "-t", "-q", "-p", f"{tmp_path}/", "-c", f"{SOURCE}/cluster.conf"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nginx_takes_the_files_of_the_containers(place: Place, tmp_path: Path) -> None:
+    shutil.copytree(SOURCE, tmp_path / "nginx")
+    for name in ("listen.conf", "replicas.conf"):
+        text = re.sub(r"gateway-\d", "127.0.0.1", (ROOT / "deploy" / name).read_text())
+        for secret, file in (("tls_certificate", "cert.pem"), ("tls_key", "key.pem")):
+            text = text.replace(f"/run/secrets/{secret}", f"{place.folder}/{file}")
+        (tmp_path / "nginx" / name).write_text(text)
+    command = [NGINX, "-t", "-q", "-p", f"{tmp_path}/", "-c", f"{tmp_path}/nginx/cluster.conf"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

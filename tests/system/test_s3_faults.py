@@ -12,7 +12,7 @@ import pytest
 
 from gateway.service import open_service
 from graphfs.config import Blobs, Config, Secret
-from graphfs.errors import DriveError, Unavailable
+from graphfs.errors import Corrupt, DriveError, Unavailable
 from tests.contracts.ground import OWNER, Ground, digest_of
 from tests.s3 import ACCESS, BUCKET, SECRET, Proxy, Server, serving
 
@@ -48,6 +48,15 @@ def test_replies_that_break_off_are_fetched_again(s3: Server, proxy: Proxy, afte
     assert s3.blobs(port=proxy.port, prefix=tmp_path.name).read(DIGEST, 0, len(DATA)) == DATA
 
 
+def test_bytes_that_were_changed_on_their_way_are_never_handed_on(s3: Server, proxy: Proxy, tmp_path: Path) -> None:
+    s3.blobs(prefix=tmp_path.name).put(DIGEST, DATA, durable=True)
+    proxy.flip = (1, 500_000)
+    assert s3.blobs(port=proxy.port, prefix=tmp_path.name).read(DIGEST, 5, 5) == DATA[5:10]
+    proxy.flip = (1000, 500_000)
+    with pytest.raises(Corrupt):
+        s3.blobs(port=proxy.port, prefix=tmp_path.name).read(DIGEST, 5, 5)
+
+
 def test_a_store_that_only_refuses_or_says_nothing_ends_in_time(s3: Server, proxy: Proxy, tmp_path: Path) -> None:
     blobs = s3.blobs(port=proxy.port, prefix=tmp_path.name)
     proxy.refuse = (1000, 503)
@@ -63,8 +72,9 @@ def test_a_store_that_only_refuses_or_says_nothing_ends_in_time(s3: Server, prox
 
 
 def test_wrong_keys_are_said(s3: Server) -> None:
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="keys") as refused:
         s3.blobs(secret="wrong").put(DIGEST, DATA, durable=True)
+    assert ACCESS not in str(refused.value)
 
 
 def test_a_drive_over_a_store_that_is_killed_and_comes_back(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from neo4j.exceptions import (
 
 from graphfs.errors import AccessDenied, Busy, DriveError, InvalidArgument, NoSpace, Unavailable
 
+_log = logging.getLogger(__name__)
 logging.getLogger("neo4j").setLevel(logging.ERROR)  # its warnings are our errors, said where they matter
 
 PATIENCE = 10.0
@@ -52,7 +53,8 @@ def translate(error: Exception) -> DriveError:
         return InvalidArgument(f"neo4j.uri: {error}")
     if isinstance(error, ClientError):
         return DriveError(f"Neo4j refused a statement ({error.code}): {error.message}")
-    return Unavailable(f"Neo4j could not be asked: {error}")
+    _log.info("Neo4j could not be asked: %s", error)
+    return Unavailable("Neo4j could not be asked; the server's log says more")
 
 
 def uncertain(error: Exception) -> bool:
