@@ -34,6 +34,8 @@ DOTS = ((1, b"."), (2, b".."))
 CODEC = "graphfs-names"
 MAX_WRITE = 131072
 """Bytes a write of libfuse 2; it takes no more."""
+LARGE = 65536
+"""A write of so many bytes is handed on where libfuse has it; copying a smaller one costs less than not to."""
 THREADS = 32
 BACKGROUND = 64
 """Requests that the kernel sends ahead (reading ahead, asynchronous writes) before it waits."""
@@ -142,7 +144,10 @@ class Seam:
         return len(data)
 
     def write(self, path: bytes | None, buffer: Any, size: int, offset: int, info: Any) -> int:
-        return self.operations.write(None, ctypes.string_at(buffer, size), offset, info.contents.fh)
+        if size < LARGE:
+            return self.operations.write(None, ctypes.string_at(buffer, size), offset, info.contents.fh)
+        data = (ctypes.c_char * size).from_address(ctypes.addressof(buffer.contents))
+        return self.operations.write(None, memoryview(data).cast("B"), offset, info.contents.fh)
 
     def set_times(self, path: bytes | None, times: Any, handle: int | None) -> int:
         if times:

@@ -292,7 +292,7 @@ class PathOperations:
         self._closing.discard(handle)
         return self._volume.read(handle, offset, size)
 
-    def write(self, path: str | None, data: bytes, offset: int, handle: int) -> int:
+    def write(self, path: str | None, data: bytes | memoryview, offset: int, handle: int) -> int:
         self._closing.discard(handle)
         written = self._volume.write(handle, offset, data)
         if self._shared:

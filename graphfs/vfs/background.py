@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-HELPERS = 2
+WORKERS = 2
 """Threads for jobs: while one waits for the disk or the network, the other hashes."""
 
 
@@ -64,7 +64,7 @@ class Background:
         if not self._threads and not self._closed:
             self._threads = [
                 Thread(target=target, name=f"graphfs-{name}", daemon=True)
-                for name, target in [("store", self._work)] * HELPERS + [("tick", self._watch)]
+                for name, target in [("store", self._work)] * WORKERS + [("tick", self._watch)]
             ]
             for thread in self._threads:
                 thread.start()

@@ -9,7 +9,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import partial
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from stat import S_IFREG, S_IMODE
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 APPENDS = 100
 """So often an append is tried behind what others appended meanwhile."""
+HELPERS = 2
+"""So many other threads help to give what is staged to the store."""
 PIECE = 1 << 20
 """Staged files are hashed so many bytes at a time."""
 
@@ -119,11 +121,19 @@ class Committer:
     def _give_staged(self, file: OpenFile, *, durable: bool) -> None:
         if file.staged is None:
             return
-        chunks = self._chunks(file)
-        for index in reversed(chunks[1:]):  # who helps begins at the other end
-            self._helped(partial(self.settle, file, index, durable=durable))
-        for index in chunks:
-            self.settle(file, index, durable=durable)
+        left = deque(self._chunks(file))
+
+        def give() -> None:
+            with suppress(IndexError):
+                while True:
+                    self.settle(file, left.popleft(), durable=durable)
+
+        for _ in range(min(HELPERS, len(left) - 1)):
+            self._helped(give)
+        try:
+            give()
+        finally:
+            left.clear()  # who comes too late to help finds nothing to do
 
     def _chunks(self, file: OpenFile) -> list[int]:
         """Chunks with more staged than goes inline."""

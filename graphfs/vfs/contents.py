@@ -270,7 +270,7 @@ class Contents:
         handle.position = offset + len(found)
         return found
 
-    def write(self, handle: Handle, offset: int, data: bytes) -> int:
+    def write(self, handle: Handle, offset: int, data: bytes | memoryview) -> int:
         if not handle.flags & (os.O_WRONLY | os.O_RDWR):
             raise NotPermitted("the file is open for reading only")
         if self._away is not None and not self._away.stage and self._away.now():

@@ -74,7 +74,7 @@ class FileCalls(NameCalls):
             return self._small_file(handle)[offset : offset + size]
         return self._contents.read(opened, offset, size)
 
-    def write(self, handle: int, offset: int, data: bytes) -> int:
+    def write(self, handle: int, offset: int, data: bytes | memoryview) -> int:
         return self._contents.write(self._handle(handle), offset, data)
 
     def flush(self, handle: int) -> None:

@@ -127,9 +127,9 @@ class Volume(Protocol):
 
     def read(self, handle: int, offset: int, size: int) -> bytes: ...
 
-    def write(self, handle: int, offset: int, data: bytes) -> int:
+    def write(self, handle: int, offset: int, data: bytes | memoryview) -> int:
         """With O_APPEND in the handle's flags the data goes to the end, whatever `offset` says: concurrent
-        appenders lose nothing."""
+        appenders lose nothing. On return the memory of `data` is the adapter's again."""
         ...
 
     def flush(self, handle: int) -> None:

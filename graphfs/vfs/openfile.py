@@ -250,7 +250,7 @@ class OpenFile:
 
     # -- writing
 
-    def write(self, offset: int, data: bytes, caller: Caller, *, append: bool = False) -> int:
+    def write(self, offset: int, data: bytes | memoryview, caller: Caller, *, append: bool = False) -> int:
         """All of it or nothing. NoSpace, TooLarge."""
         with self.lock:
             self._prepare(caller)
@@ -323,7 +323,7 @@ class OpenFile:
         self.base()  # before the first change: later it might be another version's
         self.caller = caller
 
-    def _remember(self, offset: int, end: int, data: bytes) -> None:
+    def _remember(self, offset: int, end: int, data: bytes | memoryview) -> None:
         if offset > self.size:
             self._zeros(self.size, offset)
         before = self.overlay.before(offset) if self.overlay else None
@@ -333,7 +333,7 @@ class OpenFile:
             before.data[offset - before.origin : end - before.origin] = data
             self.overlay.put(offset, end, before)
         else:
-            self.overlay.put(offset, end, Piece(offset, data))
+            self.overlay.put(offset, end, Piece(offset, bytes(data)))
         self.memory += len(data)
 
     def _zeros(self, start: int, end: int) -> None:

@@ -294,7 +294,7 @@ class MemoryVolume:
         with self._lock:
             return bytes(self._handles[handle][0].data[offset : offset + size])
 
-    def write(self, handle: int, offset: int, data: bytes) -> int:
+    def write(self, handle: int, offset: int, data: bytes | memoryview) -> int:
         with self._lock:
             inode, flags = self._handles[handle]
             if flags & os.O_APPEND:

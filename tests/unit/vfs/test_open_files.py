@@ -6,7 +6,7 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event
 from typing import Any, cast
 
 import pytest
@@ -127,6 +127,50 @@ def test_reading_and_writing_go_on_while_a_big_file_is_made_durable(volume: File
         assert looking.result() >= 40
     close(volume, opened.handle)
     assert len(content(drive, attributes.id)) == 20 * CHUNK
+
+
+@pytest.mark.parametrize("length", [10, MEMORY // 2, 2 * CHUNK + 5])
+def test_the_memory_of_a_write_is_its_owners_again(volume: FileSystem, drive: Service, length: int) -> None:
+    opened, attributes = volume.create(ME, FILES_ROOT, "a", 0o644, os.O_RDWR)
+    memory = bytearray(length)
+    for number in range(3):
+        memory[:] = bytes([number + 1]) * length
+        assert volume.write(opened.handle, number * length, memoryview(memory)) == length
+    memory[:] = bytes(length)
+    assert volume.read(opened.handle, 0, 3 * length) == b"".join(bytes([n]) * length for n in (1, 2, 3))
+    close(volume, opened.handle)
+    assert content(drive, attributes.id) == b"".join(bytes([n]) * length for n in (1, 2, 3))
+
+
+class TogetherStore(FullStore):
+    """A drive that takes a large blob only while another thread brings one too."""
+
+    def __init__(self, drive: Service) -> None:
+        super().__init__(drive)
+        self.both = Barrier(2, timeout=30)
+
+    def put_blob(self, digest: bytes, source: Path | bytes, *, durable: bool) -> None:
+        self.both.wait()
+        super().put_blob(digest, source, durable=durable)
+
+
+def test_chunks_are_given_to_the_store_by_several_threads(drive: Service, staging: Path) -> None:
+    store = TogetherStore(drive)
+    volume = FileSystem(store, staging, memory=MEMORY, interval=3600)  # type: ignore[arg-type]  # passes on what it lacks
+    opened, attributes = volume.create(ME, FILES_ROOT, "a", 0o644, os.O_RDWR)
+    data = os.urandom(4 * CHUNK)
+    volume.write(opened.handle, 0, data)
+    volume.fsync(opened.handle, False)
+    close(volume, opened.handle)
+    assert content(drive, attributes.id) == data
+    parts = [data[: CHUNK // 2], data[CHUNK // 2 : CHUNK]]
+    opened, attributes = volume.create(ME, FILES_ROOT, "b", 0o644, os.O_RDWR)
+    for number in range(2):  # chunks that are not whole: none was given while they were written
+        volume.write(opened.handle, number * CHUNK, parts[number])
+    volume.fsync(opened.handle, False)
+    close(volume, opened.handle)
+    assert content(drive, attributes.id) == parts[0].ljust(CHUNK, b"\0") + parts[1]
+    volume.close()
 
 
 def test_a_small_change_of_a_big_file_is_a_small_commit(volume: FileSystem, drive: Service) -> None:
