@@ -93,7 +93,10 @@ def _begun(source: Place, target: Place, journal: Path) -> Progress:
         raise AlreadyExists(f"{journal} is of an unfinished move from {progress.source} to {progress.target}")
     if not target.tables.empty():
         raise AlreadyExists(f"{target.name} holds a drive already: a drive is moved to where there is none")
-    return Progress(source.name, target.name, source.tables.mark())
+    progress = Progress(source.name, target.name, source.tables.mark())
+    # Before the first row: a target with rows and without this would be taken for a drive.
+    _keep(journal, progress)
+    return progress
 
 
 def _keep(journal: Path, progress: Progress) -> None:

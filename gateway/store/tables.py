@@ -1,8 +1,9 @@
 """A drive's rows as tables that mean the same in every engine: how a drive is moved from one engine to another.
 
 A row is a tuple of numbers, texts, bytes and None, in the order of the columns; names of files are `bytes`. The first
-columns of a table are its key: a row that is put twice is there once. What is
-not moved: marks of requests that may be repeated, and models' remembered answers, which both are forgotten in time.
+columns of a table are its key: a row that is put twice is there once. What is not moved: marks of requests that may be
+repeated, models' remembered answers, and notes (that the queue is paused, today's tokens), all of which are forgotten
+in time or said again.
 """
 
 import hashlib

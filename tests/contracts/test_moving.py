@@ -15,7 +15,7 @@ from gateway.store.tables import TABLES, UNFINISHED, Row, Table
 from graphfs.api import Drive
 from graphfs.config import Blobs, Config, Store
 from graphfs.errors import AlreadyExists, Busy, Unavailable
-from graphfs.model import FILES_ROOT, SUPER_ROOT
+from graphfs.model import FILES_ROOT, SUPER_ROOT, Edge, EdgeState, Scope, Source
 from tests.contracts.conftest import CONFIG
 from tests.contracts.ground import ODD_NAMES, OWNER, Ground
 from tests.neo4j import Graph
@@ -37,6 +37,15 @@ def fill(ground: Ground) -> None:
     old, new = ground.file("saved", b"old", tags=("kept",)), ground.file("saved.tmp", b"new")
     drive.rename(OWNER, FILES_ROOT, "saved.tmp", FILES_ROOT, "saved")
     assert drive.lookup(OWNER, FILES_ROOT, "saved").file == old.file != new.file
+    machine = Edge("guessed", EdgeState.APPLIED, Source.MODEL, "model", "prompt", 0.8, "its words", 5)
+    waits = Edge("perhaps", EdgeState.REVIEW, Source.MODEL, "model", "prompt", 0.5, "its words", 6)
+    drive.put_edges(OWNER, large.file, [machine, waits])
+    drive.change_tags(OWNER, [large.file], [], ["guessed"])
+    assert {edge.state for edge in drive.edges(OWNER, large.file)} == set(EdgeState)
+    batch = drive.change_tags(OWNER, [large.file], ["undone"], []) and drive.journal(OWNER, 1)[0].batch
+    drive.undo(OWNER, batch)
+    drive.create_token(OWNER, "laptop", [Scope.READ, Scope.TAG], uid=1234, expires=2**62)
+    drive.create(OWNER, FILES_ROOT, "pipe", 0o10600)
     drive.lease("worker", 3, 1000.0)
 
 
@@ -57,7 +66,8 @@ def told(drive: Drive) -> object:
         return found
 
     tags = sorted((tag.path, tag.id, tag.files, tag.aliases) for tag in drive.tags(OWNER))
-    return below(SUPER_ROOT), tags, drive.trash(OWNER), drive.journal(OWNER, 0), drive.status(OWNER).jobs
+    status = drive.status(OWNER)
+    return below(SUPER_ROOT), tags, drive.trash(OWNER), drive.journal(OWNER, 0), drive.tokens(OWNER), status.jobs
 
 
 def test_a_drive_is_not_opened_in_the_middle_of_a_move(tmp_path: Path) -> None:
@@ -86,19 +96,48 @@ def test_every_column_is_moved(tmp_path: Path) -> None:
 
 
 class Failing:
-    """A target that dies in the middle."""
+    """A target that dies in the middle: before it took a page, or after."""
 
-    def __init__(self, tables: object, after: int) -> None:
-        self._tables, self._left = tables, after
+    def __init__(self, tables: object, after: int, *, taken: bool = False) -> None:
+        self._tables, self._left, self._taken = tables, after, taken
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._tables, name)
 
     def put(self, table: Table, rows: Sequence[Row]) -> None:
         self._left -= 1
+        if self._left >= 0 or self._taken:
+            self._tables.put(table, rows)  # type: ignore[attr-defined]  # whatever it stands for
         if self._left < 0:
             raise Unavailable("gone")
-        self._tables.put(table, rows)  # type: ignore[attr-defined]  # whatever it stands for
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_move_that_dies_anywhere_goes_on(tmp_path: Path, taken: bool) -> None:
+    one, journal = tmp_path / "one", tmp_path / "journal"
+    drive = open_service(one, CONFIG)
+    fill(Ground(drive, one))
+    before = told(drive)
+    drive.close()
+    deaths = 0
+    while True:
+        here, there = state_place("here", one, CONFIG), state_place("there", tmp_path / "there", CONFIG)
+        failing = Failing(there.tables, deaths if taken else 1, taken=taken)
+        try:
+            move(here, msgspec.structs.replace(there, tables=failing), journal)
+            break
+        except Unavailable:
+            deaths += 1
+            assert journal.exists()
+        finally:
+            for place in (here, there):
+                place.tables.close()
+                place.blobs.close()
+    assert deaths > 3
+    drive = open_service(tmp_path / "there", CONFIG)
+    assert told(drive) == before
+    assert drive.fsck(OWNER, verify=True) == []
+    drive.close()
 
 
 @pytest.fixture
