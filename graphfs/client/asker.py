@@ -170,7 +170,7 @@ class Asker:
         if not isinstance(refused, Unavailable):
             self.outage.answered()
             raise refused
-        return refused, Failure(sent=True, replied=True, away=not wire.is_ours(reply.body))
+        return refused, Failure(sent=True, replied=True, away=not wire.is_ours(reply.status, reply.body))
 
     def give_up(self) -> None:
         """The server says nothing to anybody: what waits for it is broken off."""

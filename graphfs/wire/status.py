@@ -36,6 +36,8 @@ STATUS: dict[str, int] = {
 }
 """The HTTP status of every error code; several codes share one, so a client looks at the code."""
 
+_STATUSES = frozenset(STATUS.values())
+
 FOREIGN: dict[int, type[errors.DriveError]] = {
     400: errors.InvalidArgument,
     401: errors.Unauthenticated,
@@ -70,8 +72,11 @@ def reply_of(error: errors.DriveError) -> tuple[int, bytes]:
     return STATUS[error.code], msgspec.json.encode(ErrorReply(Fault(error.code, message)))
 
 
-def is_ours(body: bytes) -> bool:
-    """Whether an error's reply is a server's of ours, not the page of a proxy before it."""
+def is_ours(status: int, body: bytes) -> bool:
+    """Whether an error's reply is a server's of ours, not the page of a proxy before it: our Nginx has our form, but
+    a status of its own, when it reached none."""
+    if status not in _STATUSES:
+        return False
     try:
         msgspec.json.decode(body, type=ErrorReply)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from graphfs.wire import is_ours
 from tests.contracts.ground import eventually
 from tests.house.source import ROOT
 from tests.s3 import free_port
@@ -349,3 +350,18 @@ def test_nobody_s_body_is_anybody_else_s_request(place: Place) -> None:
         for _ in range(5):
             assert place.ask("POST", "/v1/settle", b"{}").status == 200
         assert time.monotonic() - begun < 3, "a request was lost, and sent again"
+
+
+def test_that_no_main_server_answers_is_said_as_no_main_server_would(place: Place) -> None:
+    place.replicas(place.dead)
+    place.reload()
+    try:
+        reply = eventually(lambda: found if (found := place.ask("GET", "/v1/limits")).status != 200 else None)
+        blob = place.ask("GET", f"/v1/blobs/{'0' * 64}?start=0&length=1")
+        for one in (reply, blob):
+            assert (one.status, one.code, one.headers["retry-after"]) == (502, "unavailable", "1")
+            assert not is_ours(one.status, one.body)
+    finally:
+        place.replicas(place.dead, place.first)
+        place.reload()
+        eventually(lambda: place.ask("GET", "/v1/limits").status == 200)

@@ -9,6 +9,7 @@ from graphfs import errors, wire
 from graphfs.api import Drive
 from graphfs.client.drive import HttpDrive
 from graphfs.wire.status import FOREIGN
+from tests.house.source import ROOT
 
 
 def test_every_method_of_the_boundary_crosses_or_says_why_not() -> None:
@@ -78,3 +79,14 @@ def test_a_proxys_page_is_told_by_its_status(status: int, kind: type[errors.Driv
     for body in (b"<html>Bad gateway</html>", b"", b"{}", b'{"error": 5}', b"\xff\xfe"):
         assert type(wire.error_of(status, body)) is kind
     assert type(wire.error_of(status, b'{"error": {"code": "of tomorrow", "message": "m"}}')) is errors.DriveError
+
+
+def test_what_nginx_says_itself_is_in_the_form_and_known_from_what_a_main_server_says() -> None:
+    pages = re.findall(r"return (\d+) '(.*)';", (ROOT / "nginx/errors.conf").read_text())
+    assert {int(status) for status, _ in pages} == {400, 401, 403, 404, 429, 502}
+    for status, body in pages:
+        away = int(status) in {429, 502}
+        assert isinstance(wire.error_of(int(status), body.encode()), errors.Unavailable) == away
+        assert wire.is_ours(int(status), body.encode()) != away
+    assert wire.is_ours(*wire.reply_of(errors.Unavailable("its store is away")))
+    assert not wire.is_ours(503, b"<html>")
