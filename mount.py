@@ -103,11 +103,11 @@ def _default_state() -> Path:
 def _plan(given: argparse.Namespace) -> Plan:
     """Reads settings and checks everything that can be checked before the drive is opened. Raises `graphfs.errors`."""
     chosen = given.state or os.environ.get("GRAPHFS_STATE") or _default_state()
-    state = Path(os.path.realpath(Path(chosen).expanduser()))
+    state = Path(os.path.realpath(os.path.expanduser(chosen)))
     file = given.config or os.environ.get("GRAPHFS_CONFIG")
     file = Path(file).expanduser().absolute() if file else None
-    if file is None and (state / "config.yaml").exists():
-        file = state / "config.yaml"
+    if file is None and os.path.exists(state / "config.yaml"):
+        file = state / "config.yaml"  # in a folder that may not be read there seems to be none: `prepare_state` tells
     settings, read_only = parse_options(given.options)
     config = load(file, os.environ, settings)
     allow_other = config.mount.allow_other or os.geteuid() == 0

@@ -2,6 +2,7 @@
 with the mount."""
 
 import logging
+import signal
 import subprocess
 import threading
 import time
@@ -63,6 +64,8 @@ class Supervisor:
             return self._process.pid if self._process is not None and self._starts >= number else 0
 
     def _run(self) -> None:
+        # What a thread holds back its programs hold back for good, and libfuse's threads hold back the wish to end.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         pause = self._first_pause
         while not self._stopping.is_set():
             began = time.monotonic()

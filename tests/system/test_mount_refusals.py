@@ -124,6 +124,12 @@ def test_a_user_who_may_not_write_the_state_directory(there: Place) -> None:
     refused(there.mount(), 11, f"the state directory {there.state} cannot be made")
 
 
+def test_a_user_who_may_not_even_look_for_the_state_directory(there: Place, tmp_path: Path) -> None:
+    as_somebody(there, "666")
+    (tmp_path / "shut").mkdir(mode=0o700)
+    refused(there.mount("--state", str(tmp_path / "shut" / "state")), 11, "shut/state cannot be made")
+
+
 def test_a_user_who_may_not_write_the_mount_point(there: Place) -> None:
     as_somebody(there, "666")
     os.chown(there.drive, 0, 0)

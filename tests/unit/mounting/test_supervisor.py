@@ -40,6 +40,19 @@ def test_a_stop_ends_it(tmp_path: Path) -> None:
     assert not Path(f"/proc/{pid}").exists()
 
 
+def test_a_stop_ends_it_also_when_it_was_started_by_a_thread_that_holds_signals_back(tmp_path: Path) -> None:
+    """As libfuse's threads do. Nothing is logged: it did not have to be killed."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    try:
+        with supervised(FOREVER, tmp_path / "log") as supervisor:
+            pid = supervisor.await_start(1, DEADLINE)
+            blocked = Path(f"/proc/{pid}/status").read_text().split("SigBlk:")[1].split()[0]
+            assert int(blocked, 16) == 0
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+    assert not Path(f"/proc/{pid}").exists()
+
+
 @pytest.mark.allows_log("it ended with status 3; it is started again in")
 def test_its_output_is_kept_over_several_starts(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import sys; print('here'); sys.exit(3)"]
