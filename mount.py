@@ -30,7 +30,7 @@ from graphfs.client.connection import describe
 from graphfs.client.drive import SOCKET
 from graphfs.config import Config, load
 from graphfs.errors import DriveError, InvalidArgument, Unauthenticated
-from graphfs.fuse.binding import choose, serve
+from graphfs.fuse.binding import choose, clock, serve
 from graphfs.fuse.options import MountOptions
 from graphfs.mounting import home
 from graphfs.mounting.background import Report, in_background, in_foreground, print_message
@@ -214,6 +214,7 @@ class Mount:
             entry_timeout=plan.options.entry_timeout,
             attribute_timeout=plan.options.attribute_timeout,
             remote=self._origins,
+            clock=clock(plan.binding),
             make_room=self._make_room,
             away=self._away,
         )
@@ -229,7 +230,7 @@ class Mount:
         if plan.server and self._origins is not None:
             drive = self._connect(plan.server, self._origins)
         else:
-            drive = service = open_service(plan.state, plan.config)
+            drive = service = open_service(plan.state, plan.config, clock=clock(plan.binding))
             self._make_room = service.make_room
         self._stack.callback(drive.close)
         return drive, self._serve_http(drive)

@@ -62,6 +62,15 @@ class Issued(Struct, frozen=True):
     secret: str
 
 
+FARTHEST = 2**63 - 1
+"""Nanoseconds from 1970 (or before) that a time can be away: in the year 2262."""
+
+
+def moment(nanoseconds: int) -> int:
+    """A time that can be kept: what lies farther away is the farthest there is, as on a disk."""
+    return max(-FARTHEST, min(nanoseconds, FARTHEST))
+
+
 class Node(Struct, frozen=True, gc=False):
     """What a name leads to (an inode). One node has one id for all its names."""
 

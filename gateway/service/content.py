@@ -11,7 +11,7 @@ from gateway.service.core import Change, Core, again
 from gateway.service.repeats import once, version_after
 from graphfs.errors import Conflict, Corrupt, InvalidArgument, NoSpace, NotFound, TooLarge
 from graphfs.layout import apply, slice_layout
-from graphfs.model import Caller, EventKind, Extent, Layout, Node, Patch, Space
+from graphfs.model import Caller, EventKind, Extent, Layout, Node, Patch, Space, moment
 
 _MOST_EXTENTS = 64
 """Extents within one chunk before it is written anew as one blob."""
@@ -149,8 +149,10 @@ class ContentPart(Core):
         return start, end
 
     def _saved(self, change: Change, node: Node, size: int, stored: int, mtime: int, version: int) -> Node:
+        mtime = moment(mtime)
+        changed = min(max(node.ctime, mtime), change.now)  # when it was written, not when that became a version
         saved = Node(
-            node.id, node.mode, node.uid, node.gid, node.rdev, size, stored, node.atime, mtime, change.now,
+            node.id, node.mode, node.uid, node.gid, node.rdev, size, stored, node.atime, mtime, changed,
             node.links, node.tags, version, node.file,
         )  # fmt: skip
         change.tx.save_node(saved)

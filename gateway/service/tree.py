@@ -21,7 +21,7 @@ from graphfs.errors import (
     TooLarge,
     TooManyLinks,
 )
-from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Entry, EventKind, Node, Replace, XattrMode
+from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Entry, EventKind, Node, Replace, XattrMode, moment
 from graphfs.names import FILE_NAME_BYTES
 from graphfs.names import check_file_name as check_name
 
@@ -426,8 +426,8 @@ class TreePart(Core):
                 found.rdev,
                 found.size,
                 found.stored,
-                found.atime if change.atime is None else change.atime,
-                found.mtime if change.mtime is None else change.mtime,
+                found.atime if change.atime is None else moment(change.atime),
+                found.mtime if change.mtime is None else moment(change.mtime),
                 step.now,
                 found.links,
                 found.tags,

@@ -2,6 +2,7 @@
 
 import ctypes
 import importlib
+import time
 from collections.abc import Callable
 from ctypes.util import find_library
 from importlib.util import find_spec
@@ -13,6 +14,9 @@ from graphfs.vfs.interface import Volume
 EXACT = "pyfuse3"
 _LOCKING = "mfusepy"
 """The binding that passes locks on: pyfuse3 has no calls for them, and libfuse 2 cannot make the kernel look again."""
+
+_TICKS = 5
+"""CLOCK_REALTIME_COARSE of Linux, which Python has no name for."""
 
 _REMEDIES = {
     EXACT: "install gcc, pkg-config and libfuse3-dev, then `make venv`; `-o binding=fusepy` works without",
@@ -56,6 +60,15 @@ def choose(wanted: str, library: str | None = None, *, locks: bool = False) -> s
         if _has(binding, library):
             return binding
     raise Unavailable(f"the FUSE binding {candidates[-1]} cannot be used here: {_REMEDIES[candidates[-1]]}")
+
+
+def clock(binding: str) -> Callable[[], int]:
+    """Where the times of files come from (nanoseconds). pyfuse3 hands on what the kernel calls now as a time like any
+    other, and the kernel's clock goes in ticks: then all times are its, as on a disk, or what is touched after a write
+    would be older than it. libfuse says that now is meant."""
+    if binding != EXACT:
+        return time.time_ns
+    return lambda: time.clock_gettime_ns(_TICKS)
 
 
 def serve(binding: str, volume: Volume, mount_point: str, options: MountOptions, mounted: Callable[[], None]) -> None:

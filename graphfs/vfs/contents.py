@@ -117,8 +117,6 @@ class Contents:
 
     def open(self, node: Node, flags: int, caller: Caller, *, created: bool = False) -> tuple[int, bool]:
         """A handle, and whether what the kernel has cached of the file still holds."""
-        if flags & (os.O_WRONLY | os.O_RDWR) == 0 and flags & os.O_TRUNC:
-            flags &= ~os.O_TRUNC  # undefined by POSIX; nothing is lost
         file, keep = self._take(node, caller)
         if flags & os.O_TRUNC:
             try:

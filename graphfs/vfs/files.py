@@ -56,7 +56,7 @@ class FileCalls(NameCalls):
                 raise IsAFolder("a folder is listed, not opened")
             raise InvalidArgument("not a regular file")
         self._check_current(found)
-        if flags & os.O_ACCMODE:
+        if flags & (os.O_ACCMODE | os.O_TRUNC):
             self._invalidations.own(caller)
         handle, keep = self._contents.open(found, flags, caller)
         if self._shown is None or flags & os.O_TRUNC:
@@ -96,7 +96,7 @@ class FileCalls(NameCalls):
         if opened is not None and opened.file.dirty:
             self._invalidations.own(opened.caller)
         self._contents.release(handle)
-        if opened is not None and opened.flags & os.O_ACCMODE and opened.file.node.id not in self._files:
+        if opened is not None and opened.flags & (os.O_ACCMODE | os.O_TRUNC) and opened.file.node.id not in self._files:
             with self._invalidations.indirect():
                 for room in self._rooms:
                     forgotten = room.closed(opened.caller, opened.file.node.id)

@@ -9,7 +9,7 @@ import stat
 import msgspec
 
 from graphfs.errors import AlreadyExists, InvalidArgument, IsAFolder, NameTooLong, NotFound, NotPermitted
-from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Node, Replace
+from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Node, Replace, moment
 from graphfs.vfs.dispatch import Dispatch
 from graphfs.vfs.interface import Attributes, Invalidation
 from graphfs.vfs.room import FIRST_VIRTUAL_ID
@@ -92,7 +92,7 @@ class NameCalls(Dispatch):
             return self._drive.set_attributes(caller, node, change)
         with file.lock:
             if file.dirty:  # the version to come must not bring back the time of the last write
-                file.touch(change.mtime)
+                file.touch(moment(change.mtime))
             return self._drive.set_attributes(caller, node, change)
 
     def readlink(self, caller: Caller, node: int) -> str:

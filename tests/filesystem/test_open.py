@@ -81,6 +81,17 @@ def test_truncate_on_open_empties_and_keeps_the_inode(drive: Path) -> None:
     assert (drive / "f").read_bytes() == b""
 
 
+def test_truncate_on_open_for_reading_only_empties_too(drive: Path) -> None:
+    """POSIX leaves it open; Linux does it."""
+    file = drive / "f"
+    file.write_bytes(b"old content")
+    descriptor = os.open(file, os.O_RDONLY | os.O_TRUNC)
+    assert os.fstat(descriptor).st_size == 0
+    assert os.read(descriptor, 99) == b""
+    os.close(descriptor)
+    assert file.read_bytes() == b""
+
+
 def test_truncate_on_open_is_seen_by_a_descriptor_that_was_open(drive: Path) -> None:
     (drive / "f").write_bytes(b"old content")
     with open(drive / "f", "rb", 0) as reader:

@@ -43,6 +43,37 @@ def test_times_before_1970_and_after_2106(file: Path) -> None:
         assert _times(file) == (moment, moment)
 
 
+def test_a_time_that_is_too_far_away_is_the_farthest_there_is(file: Path) -> None:
+    os.utime(file, (2**40, 2**40))
+    first = file.stat().st_mtime
+    assert 2**33 < first <= 2**40
+    with open(file, "r+b", buffering=0) as stream:
+        stream.write(b"y")
+        os.utime(stream.fileno(), (2**40, 2**40))
+    assert file.stat().st_mtime == first
+
+
+def test_what_is_touched_after_a_write_is_never_older(file: Path) -> None:
+    """Whatever the clocks are that say now: `make` goes by it."""
+    for number in range(40):
+        made = file.with_name(f"made {number}")
+        made.write_bytes(b"x")
+        os.utime(file)
+        assert file.stat().st_mtime_ns >= made.stat().st_mtime_ns
+
+
+def test_a_write_is_one_moment_for_both_times(file: Path) -> None:
+    for flags in (os.O_WRONLY, os.O_WRONLY | os.O_APPEND):
+        before = time.time_ns()
+        while time.time_ns() < before + 20_000_000:  # a server's clock may be ahead of the kernel's by one tick
+            os.stat(file)
+        descriptor = os.open(file, flags)
+        os.write(descriptor, b"written")
+        os.close(descriptor)
+        found = file.stat()
+        assert found.st_ctime_ns == found.st_mtime_ns
+
+
 def test_now(file: Path) -> None:
     before = time.time_ns()
     os.utime(file)
