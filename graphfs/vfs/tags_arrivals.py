@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from graphfs.api import Content, Tags, Tree
 from graphfs.errors import AlreadyExists, DriveError, NotFound
-from graphfs.model import FILES_ROOT, Caller, EdgeState, Layout, Node, Replace, View
+from graphfs.model import FILES_ROOT, Caller, Edge, EdgeState, Layout, Node, Replace, View
 from graphfs.vfs.tags_names import is_passing, is_scratch, may_be_passing, regular, unique_names
 from graphfs.vfs.tags_places import Place
 from graphfs.vfs.virtual import LiteralPath
@@ -28,6 +28,8 @@ _REMEMBERED = 4096
 _HOUR = 3600.0
 _SAVING = 30.0
 """Seconds in which an editor that renamed a file away makes it anew."""
+_AT_ONCE = 2.0
+"""Seconds from removing an entry to renaming another file into its place that are one doing: no person is so quick."""
 
 
 class Kept(Tree, Content, Tags, Protocol):
@@ -75,6 +77,15 @@ class Newcomer(Struct, frozen=True):
     rivals: tuple[str, ...] = ()
 
 
+class Taken(Struct, frozen=True):
+    """An entry that a process removed, which had made a file beside it: where the file is, and what it lost."""
+
+    pid: int
+    node: int
+    place: Place
+    edges: tuple[Edge, ...]
+
+
 class Arrivals:
     """Makes files for views and remembers who is in the middle of making one."""
 
@@ -90,6 +101,8 @@ class Arrivals:
         self._united: Memory[int, int] = Memory(clock, _SAVING)
         self._copied: Memory[int, tuple[int, tuple[str, ...]]] = Memory(clock, _SAVING)
         """Process that puts a file here, and the tags that the file has because of the place."""
+        self._makers: Memory[tuple[int, LiteralPath], bool] = Memory(clock, _SAVING)
+        self._taken: Memory[tuple[LiteralPath, str], Taken] = Memory(clock, _AT_ONCE)
 
     def create(self, caller: Caller, path: LiteralPath, name: str, mode: int, tags: tuple[str, ...]) -> Node:
         """A new empty file with these tags, for the view at `path`. When a file of this name was just renamed away
@@ -116,6 +129,7 @@ class Arrivals:
                     break
             taken.append(candidate)
         self._newcomers.put(node.id, Newcomer(caller.pid, path, name, tuple(taken)))
+        self._makers.put((caller.pid, path), True)
         if not scratch:
             self._copied.put(node.id, (caller.pid, tags))
         if taken or scratch:
@@ -127,6 +141,8 @@ class Arrivals:
         whole. False: it was not made here, or its new name needs nothing special."""
         path = view.path
         newcomer = self._newcomers.pop(node.id)
+        if newcomer is not None and newcomer.pid == caller.pid and self._save_over(caller, path, name, here):
+            return True
         if newcomer is not None and (not node.tags or is_scratch(here.name)):
             self._drive.change_tags(caller, [node.file], view.gives, [], why=f"created as {name}")
         before = self._vacated.pop((path, name))
@@ -147,6 +163,30 @@ class Arrivals:
             self._called.put((path, name), node.id)
             self._newcomers.put(node.id, Newcomer(caller.pid, path, name, tuple(taken)))
             self.settle(caller, node.id)
+        return True
+
+    def is_making(self, caller: Caller, path: LiteralPath) -> bool:
+        """Whether this process made a file in this view a moment ago: what it removes now it may be saving."""
+        return self._makers.get((caller.pid, path)) is not None
+
+    def taken(self, path: LiteralPath, name: str, taken: Taken) -> None:
+        """An entry was removed by a process that is making a file beside it."""
+        self._taken.put((path, name), taken)
+
+    def _save_over(self, caller: Caller, path: LiteralPath, name: str, here: Place) -> bool:
+        """What is renamed to the name of an entry that the same process removed just before is that one's new content:
+        so do archivers save (zip, 7z). False: nothing was removed so."""
+        taken = self._taken.pop((path, name))
+        if taken is None or taken.pid != caller.pid:
+            return False
+        try:
+            old = self._drive.lookup(caller, taken.place.folder, taken.place.name)
+        except NotFound:
+            return False
+        if old.id != taken.node:
+            return False
+        self._drive.put_edges(caller, old.file, taken.edges, why=f"saved as {name}")
+        self._drive.rename(caller, here.folder, here.name, taken.place.folder, taken.place.name, Replace.ALLOW)
         return True
 
     def link(self, caller: Caller, path: LiteralPath, name: str, node: Node) -> None:
@@ -211,11 +251,11 @@ class Arrivals:
 
     def is_passing(self, caller: Caller, node: Node, name: str) -> bool:
         """Whether a program made this file in a view only for itself, so that removing it means the file, not a
-        tag."""
+        tag: by its name, or because the same process removes it as empty as it made it (a lock, a try)."""
         newcomer = self._newcomers.get(node.id)
         if newcomer is None:
             return False
-        return is_passing(name) or (may_be_passing(name) and newcomer.pid == caller.pid)
+        return is_passing(name) or (newcomer.pid == caller.pid and (may_be_passing(name) or not node.size))
 
     def is_backup(self, caller: Caller, node: Node) -> bool:
         """Whether the file was renamed away in a view a moment ago and is made anew under its old name: removing it

@@ -11,21 +11,24 @@ _PROBED = frozenset(
     {"desktop.ini", "autorun.inf", "thumbs.db", "ehthumbs.db", "folder.jpg", "albumart.jpg", "autorun.sh"}
 )
 
-_SCRATCH = r"""
-      \.goutputstream-.{6}         # GIO: saved beside, then renamed over
+_RANDOM = "(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6}"
+"""What mkstemp(3) puts at the end of a name, in all but one of 200 cases; no word of a language."""
+_SCRATCH = rf"""
+      \.goutputstream-.{{6}}         # GIO: saved beside, then renamed over
     | \.[^/]*\.sw[a-z] | \.[^/]*\.swpx | \.[^/]*\.kate-swp
     | \.~lock\.[^/]*\# | lu[0-9a-z]+\.tmp   # LibreOffice
     | \.\#[^/]*                    # Emacs's lock
-    | sed[A-Za-z0-9]{6}            # sed -i
-    | \.[^/]+\.[A-Za-z0-9]{6}      # rsync
+    | sed{_RANDOM}                 # sed -i
+    | \.[^/]+\.{_RANDOM}           # rsync
     """
 _SHORT_LIVED = r"""
-    | \d{4,5}                      # vim tries whether it may create here: 4913, 5036, ...
     | [^/]*~ | ~\$[^/]*            # backups; Microsoft's owner files
     | \#[^/]*\#                    # Emacs's auto-save
     | [^/]+\.[A-Za-z0-9]{6}\.tmp | [^/]*\.part | [^/]*\.crdownload
     """
 _SCRATCH_NAME = re.compile(_SCRATCH, re.VERBOSE | re.DOTALL)
+_OWN_NAME = re.compile(rf"[.~].* | .*\.(tmp|bak) | zi{_RANDOM}", re.VERBOSE | re.DOTALL)
+"""`zi` is of zip."""
 _PASSING_NAME = re.compile(_SCRATCH + _SHORT_LIVED, re.VERBOSE | re.DOTALL)
 
 
@@ -46,7 +49,7 @@ def is_scratch(name: str) -> bool:
 
 def may_be_passing(name: str) -> bool:
     """Whether it may be one: then it takes the same process to make and to remove it."""
-    return is_passing(name) or name.startswith((".", "~")) or name.endswith((".tmp", ".bak"))
+    return is_passing(name) or _OWN_NAME.fullmatch(name) is not None
 
 
 def unique_names(name: str) -> Iterator[str]:

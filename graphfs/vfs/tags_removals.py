@@ -10,7 +10,7 @@ import msgspec
 from graphfs.api import Tags, Tree, Views
 from graphfs.errors import InvalidArgument, NotEmpty, NotPermitted
 from graphfs.model import Caller, Edge, EdgeState, Node, View
-from graphfs.vfs.tags_arrivals import Arrivals
+from graphfs.vfs.tags_arrivals import Arrivals, Taken
 from graphfs.vfs.tags_places import Places, at_or_under, own_folder, removable
 from graphfs.vfs.virtual import LiteralPath
 
@@ -56,14 +56,23 @@ class Removals:
             place = self._places.of(caller, node.id)
             self._drive.unlink(caller, place.folder, place.name)
         else:
+            saving = self._arrivals.is_making(caller, view.path)
+            before = self._edges(caller, view, node) if saving else ()
             self._take(caller, view, node, f"removed from {'/'.join(('tags', *view.path))}")
+            if saving:
+                place = self._places.of(caller, node.id)
+                self._arrivals.taken(view.path, name, Taken(caller.pid, node.id, place, before))
         self._arrivals.removed(view.path, name)
+
+    def _edges(self, caller: Caller, view: View, node: Node) -> tuple[Edge, ...]:
+        """What is said of a file and the view's last tag or those below it."""
+        tag = removable(view)
+        return tuple(edge for edge in self._drive.edges(caller, node.file) if tag and at_or_under(edge.tag, tag))
 
     def untag(self, caller: Caller, view: View, node: Node, why: str) -> list[str]:
         """Takes the view's last tag and those below it off a file; returns the paths of the tags that the file had
         of them."""
-        tag = removable(view)
-        lost = [edge for edge in self._drive.edges(caller, node.file) if at_or_under(edge.tag, tag)] if tag else []
+        lost = self._edges(caller, view, node)
         self._take(caller, view, node, why)
         return [edge.tag for edge in lost if edge.state is EdgeState.APPLIED]
 
@@ -77,7 +86,7 @@ class Removals:
             return
         lost: tuple[Edge, ...] = ()
         if not own_folder(view):
-            lost = tuple(edge for edge in self._drive.edges(caller, node.file) if at_or_under(edge.tag, tag))
+            lost = self._edges(caller, view, node)
         self._drive.change_tags(caller, [node.file], [], [tag], why=why)
         self._remember(caller, view.path, node.file, lost)
 

@@ -61,7 +61,30 @@ def by_backup_and_temporary_file(sh: Shell) -> None:
     sh.rm("tags/a/f.txt.bak")
 
 
-SAVES = [by_temporary_file, by_sed, in_place, by_vim_renaming, by_vim_copying, by_backup_and_temporary_file]
+def by_removing_first(sh: Shell) -> None:
+    """zip and 7z: the new archive is whole before the old one is removed, and then renamed."""
+    sh.write("tags/a/ziAB12CD", "new")
+    sh.rm("tags/a/f.txt")
+    sh.mv("tags/a/ziAB12CD", "tags/a/f.txt")
+
+
+def by_copying_back(sh: Shell) -> None:
+    """zip, when the archive has several links: into the old file, and the temporary one is removed."""
+    sh.write("tags/a/ziAB12CD", "new")
+    sh.write("tags/a/f.txt", sh.read("tags/a/ziAB12CD"))
+    sh.rm("tags/a/ziAB12CD")
+
+
+SAVES = [
+    by_temporary_file,
+    by_sed,
+    in_place,
+    by_vim_renaming,
+    by_vim_copying,
+    by_backup_and_temporary_file,
+    by_removing_first,
+    by_copying_back,
+]
 
 
 @pytest.mark.parametrize("save", SAVES)
@@ -92,6 +115,34 @@ def test_a_save_is_no_change_of_tags(filled: Shell, drive: Service, save: Callab
     before = drive.journal(filled.caller)
     save(filled.process(55))
     assert drive.journal(filled.caller) == before
+
+
+def test_tags_that_a_removal_took_along_come_back_with_the_save(filled: Shell, drive: Service) -> None:
+    """Under `tags/a` an entry's removal takes `a/x` too."""
+    filled.tag("files/d/f.txt", "a/x", "b")
+    by_removing_first(filled.process(55))
+    assert filled.tags("files/d/f.txt") >= {"a/x", "b"}
+
+
+def test_a_try_whether_a_file_can_be_made_leaves_nothing(filled: Shell) -> None:
+    """zip makes the archive, removes it, and renames another file there."""
+    zip_ = filled.process(55)
+    zip_.close(zip_.create("tags/a/new.zip"))
+    zip_.rm("tags/a/new.zip")
+    zip_.write("tags/a/ziAB12CD", "new")
+    zip_.mv("tags/a/ziAB12CD", "tags/a/new.zip")
+    assert filled.ls("tags/a") == ["f.txt", "new.zip"]
+    assert filled.ls("files/Inbox") == ["new.zip"]
+    assert filled.tags("files/Inbox/new.zip") == {"a"}
+
+
+def test_what_one_process_removes_and_another_makes_are_two_files(filled: Shell) -> None:
+    filled.process(1).write("tags/a/g.txt", "another")
+    filled.process(2).rm("tags/a/f.txt")
+    filled.process(1).mv("tags/a/g.txt", "tags/a/f.txt")
+    assert filled.read("files/d/f.txt") == b"old"
+    assert filled.tags("files/d/f.txt") == {"b"}
+    assert filled.read("tags/a/f.txt") == b"another"
 
 
 def test_libreoffice_leaves_no_lock_behind(filled: Shell) -> None:
