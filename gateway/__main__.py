@@ -5,19 +5,26 @@ It only composes: arguments, settings, the service, the server, and the signals 
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 from gateway import logs
 from gateway.app import run_in_thread, token_of
-from gateway.service import open_service
+from gateway.service import Service, open_service
 from graphfs.config import for_drive
-from graphfs.errors import DriveError
+from graphfs.errors import Conflict, DriveError
 from graphfs.mounting.state import StateLock, prepare_state
+
+_LOOK = 1.0
+"""Seconds between looks at the clock."""
+_WRONG = 240.0
+"""Seconds by which a clock may be wrong: no store refuses less."""
 
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -62,6 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
             StateLock(state, f"the main server at {', '.join(listen)}")
         service = open_service(state, config, away=True)
         try:
+            _check_clock(service, ask=True)
             server = run_in_thread(
                 service,
                 *listen,
@@ -72,14 +80,33 @@ def main(arguments: list[str] | None = None) -> int:
                 stored=service.stored if config.server.accel else None,
             )
             logging.getLogger("gateway").info("serving %s at %s", state, ", ".join(listen))
-            stop.wait()
-            server.stop(drain=config.server.drain_seconds)
+            try:
+                while not stop.wait(_LOOK):
+                    _check_clock(service)
+            finally:
+                server.stop(drain=config.server.drain_seconds)
         finally:
             service.close()
     except DriveError as error:
         sys.stderr.write(f"gateway: {error}\n")
         return 1
     return 0
+
+
+def _check_clock(service: Service, *, ask: bool = False) -> None:
+    """Conflict when this machine's clock is so wrong that the blobs' store does not take what it signs: whoever is sent
+    here would be refused, and is better served by another main server. `ask`: nothing was asked of the store yet."""
+    wrong = (time.time_ns() - service.clock()) / 1e9
+    if abs(wrong) < _WRONG:
+        return
+    if ask:
+        with contextlib.suppress(DriveError):
+            service.blobs.has(bytes(32))
+    if service.blobs.refused():
+        side = "ahead of" if wrong > 0 else "behind"
+        raise Conflict(
+            f"this machine's clock is {abs(wrong):.0f} s {side} the drive's: the S3 store does not let us in"
+        )
 
 
 if __name__ == "__main__":

@@ -38,6 +38,10 @@ class Blobs(Protocol):
         """When it was last put, ns since the epoch; NotFound."""
         ...
 
+    def refused(self) -> bool:
+        """Whether the store let nothing of ours in when it was asked last. Asks nothing."""
+        ...
+
     def verify(self, digest: bytes) -> bool:
         """Hashes it again."""
         ...

@@ -239,6 +239,9 @@ class LocalBlobs:
         except FileNotFoundError:
             raise NotFound(f"blob {digest.hex()} is missing") from None
 
+    def refused(self) -> bool:
+        return False
+
     def verify(self, digest: bytes) -> bool:
         try:
             with open(self._path(digest), "rb", buffering=0) as file:

@@ -97,6 +97,20 @@ class S3Blobs:
         self._verified: OrderedDict[bytes, tuple[str, int]] = OrderedDict()
         self._kept: OrderedDict[bytes, bytes] = OrderedDict()
         self._kept_bytes = 0
+        self._refused = False
+
+    def _ask(self, what: str, ask: Callable[[], T], refused: type[Exception] | tuple[()] = ()) -> T:
+        """As `_asked`, and remembers whether the store lets us in."""
+        try:
+            found = _asked(what, ask, refused)
+        except _NotLetInError as error:
+            self._refused = True
+            raise Unavailable(str(error)) from error
+        except NotFound:
+            self._refused = False
+            raise
+        self._refused = False
+        return found
 
     def _key(self, digest: bytes) -> str:
         name = digest.hex()
@@ -111,7 +125,7 @@ class S3Blobs:
         if isinstance(source, bytes) and hashlib.sha256(source).digest() != digest:
             raise InvalidArgument("the bytes are not those of the digest")
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        done = _asked(
+        done = self._ask(
             f"blob {digest.hex()}",
             lambda: obstore.put(
                 self._store, self._key(digest), source, chunk_size=_PART, use_multipart=size > _PART, max_concurrency=4
@@ -142,7 +156,7 @@ class S3Blobs:
     def _range(self, digest: bytes, tag: str, start: int, length: int) -> bytes | None:
         """A part of the object that was verified; None when it is another one by now."""
         try:
-            return _asked(
+            return self._ask(
                 f"blob {digest.hex()}",
                 lambda: bytes(
                     obstore.get(
@@ -189,9 +203,9 @@ class S3Blobs:
             return _Streamed(hashed.digest(), answer.meta.get("e_tag"), at, wanted, whole)
 
         try:
-            return _repeated(lambda: _asked(f"blob {digest.hex()}", lambda: fetch(self._key(digest))))
+            return _repeated(lambda: self._ask(f"blob {digest.hex()}", lambda: fetch(self._key(digest))))
         except NotFound:
-            return _repeated(lambda: _asked(f"blob {digest.hex()}", lambda: fetch(self._aside_key(digest))))
+            return _repeated(lambda: self._ask(f"blob {digest.hex()}", lambda: fetch(self._aside_key(digest))))
 
     def _remember(self, digest: bytes, tag: str | None, size: int) -> None:
         if tag is None:
@@ -214,9 +228,9 @@ class S3Blobs:
     def _head(self, digest: bytes) -> Any:
         what = f"blob {digest.hex()}"
         try:
-            return _asked(what, lambda: obstore.head(self._store, self._key(digest)))
+            return self._ask(what, lambda: obstore.head(self._store, self._key(digest)))
         except NotFound:
-            return _asked(what, lambda: obstore.head(self._store, self._aside_key(digest)))
+            return self._ask(what, lambda: obstore.head(self._store, self._aside_key(digest)))
 
     def room(self, size: int) -> None:
         """An S3 store does not say how much room it has; a put that finds none fails."""
@@ -233,6 +247,9 @@ class S3Blobs:
 
     def put_at(self, digest: bytes) -> int:
         return _nanoseconds(self._head(digest))
+
+    def refused(self) -> bool:
+        return self._refused
 
     def verify(self, digest: bytes) -> bool:
         try:
@@ -254,14 +271,14 @@ class S3Blobs:
 
     def _there(self, digest: bytes) -> bool:
         try:
-            _asked("a blob", lambda: obstore.head(self._store, self._key(digest)))
+            self._ask("a blob", lambda: obstore.head(self._store, self._key(digest)))
         except NotFound:
             return False
         return True
 
     def _listed(self, prefix: str) -> Iterator[tuple[bytes, int, int]]:
         pages = obstore.list(self._store, prefix, chunk_size=1000)
-        while (page := _asked("the list of blobs", lambda: next(pages, None))) is not None:
+        while (page := self._ask("the list of blobs", lambda: next(pages, None))) is not None:
             for one in page:
                 digest = _digest_of(str(one["path"]).removeprefix(prefix))
                 if digest is not None:
@@ -273,14 +290,14 @@ class S3Blobs:
             self._verified.pop(digest, None)
             self._kept_bytes -= len(self._kept.pop(digest, b""))
         if self._there(digest):
-            _asked("a blob", lambda: obstore.copy(self._store, key, aside))
+            self._ask("a blob", lambda: obstore.copy(self._store, key, aside))
             self._drop(key)
         else:
             self._drop(aside)
 
     def _drop(self, key: str) -> None:
         try:
-            _asked("a blob", lambda: obstore.delete(self._store, key))
+            self._ask("a blob", lambda: obstore.delete(self._store, key))
         except NotFound:
             return
 
@@ -294,6 +311,10 @@ class _RefusedError(Exception):
     """A condition of the request did not hold."""
 
 
+class _NotLetInError(Exception):
+    """The keys, or the time of the request, are not right."""
+
+
 def _asked(what: str, ask: Callable[[], T], refused: type[Exception] | tuple[()] = ()) -> T:
     """The answer of one request, in the errors of this program. With `refused` a failed condition is told apart."""
     try:
@@ -302,6 +323,8 @@ def _asked(what: str, ask: Callable[[], T], refused: type[Exception] | tuple[()]
         raise NotFound(f"{what} is missing") from None
     except refused:
         raise _RefusedError from None
+    except (PermissionDeniedError, UnauthenticatedError) as error:
+        raise _NotLetInError(f"the S3 store does not let us in for {what}") from error
     except (BaseError, OSError, ValueError) as error:
         # What a store says may name keys and machines: that is for who runs it.
         _log.info("the S3 store failed on %s: %s", what, " ".join(str(error).split())[:_TOLD])

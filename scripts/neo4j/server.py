@@ -27,6 +27,9 @@ server.memory.pagecache.size={page_cache}
 db.tx_log.rotation.retention_policy=100M size
 dbms.usage_report.enabled=false
 dbms.security.auth_minimum_password_length=4
+# Whoever waits for a new server asks with the password that it is about to be given: three times in a row would shut
+# everybody out, for as long as they ask. It listens on the loopback, and its password is a long random one.
+dbms.security.auth_max_failed_attempts=0
 # A client that went away in the middle must not hold its locks for long.
 db.transaction.timeout=60s
 db.lock.acquisition.timeout=20s

@@ -1,8 +1,10 @@
 """A cluster that tests do harm to: what `make cluster` starts, with its main servers' and its mounts' hosts on wires of
 their own, and its Neo4j and S3 store on small disks of their own. Knows how to harm; not what must hold then."""
 
+import copy
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from typing import Any
 from graphfs.client import connect
 from graphfs.errors import DriveError
 from graphfs.model import FILES_ROOT
-from scripts.cluster import members, started
+from scripts.cluster import free_port, members, started
 from tests.contracts.ground import OWNER, eventually
 from tests.house.source import ROOT
 from tests.system.hosts import Host
@@ -44,6 +46,10 @@ class Part:
             with suppress(ProcessLookupError):
                 os.kill(one, number)
 
+    @property
+    def gone(self) -> bool:
+        return not members(self.pid, self._since)
+
     def kill(self) -> None:
         # Nginx's master may have put a new worker in the place of one that died first.
         eventually(self._dead, SECONDS)
@@ -66,6 +72,19 @@ class Part:
             start_new_session=True,
         )
         self.pid, self._since = self._process.pid, started(self._process.pid)
+
+    def another(self) -> "Part":
+        """One like it, which does not run."""
+        twin = copy.copy(self)
+        twin._process = None
+        return twin
+
+    def leave(self) -> None:
+        """As an administrator stops it: it finishes what is under way."""
+        os.kill(self.pid, signal.SIGTERM)
+        eventually(lambda: not members(self.pid, self._since), SECONDS)
+        if self._process is not None:
+            self._process.wait(20)
 
     def end(self) -> None:
         """Of one that was begun again here: `cluster-stop` does not know it."""
@@ -169,8 +188,7 @@ class Cluster:
         port = self.url.rpartition(":")[2]
         conf = self.folder / "nginx"
         (conf / "listen.conf").write_text(f"listen 127.0.0.1:{port};\nlisten {self.desk.gateway}:{port};\n")
-        (conf / "replicas.conf").write_text((conf / "replicas.conf").read_text().replace(old, new))
-        os.kill(self.parts["nginx"].pid, signal.SIGHUP)
+        self.show(*self.addresses)
         self.from_desk = f"http://{self.desk.gateway}:{port}"
         """Where the mounts find it."""
         eventually(self.whole, SECONDS)
@@ -190,6 +208,30 @@ class Cluster:
         finally:
             drive.asker.close()
         return True
+
+    def show(self, *replicas: str, down: str = "") -> None:
+        """Nginx has these main servers from now on, of which one is marked as down."""
+        lines = []
+        for how in ("max_fails=3 fail_timeout=5s", "max_fails=0 backup"):
+            lines += [f"server {self.addresses[one]} {how}{' down' if one == down else ''};\n" for one in replicas]
+        (self.folder / "nginx/replicas.conf").write_text("".join(lines))
+        os.kill(self.parts["nginx"].pid, signal.SIGHUP)
+
+    def added(self, name: str) -> None:
+        """One more main server, which answers; Nginx knows nothing of it yet."""
+        part, address = self.parts["gateway-1"].another(), f"127.0.0.1:{free_port()}"
+        state = self.folder / name
+        (state / "run").mkdir(parents=True, mode=0o700)
+        shutil.copy(self.folder / "gateway-1/run/token", state / "run/token")
+        renamed = {self.addresses["gateway-1"]: address, str(self.folder / "gateway-1"): str(state)}
+        part.command = [renamed.get(word, word) for word in part.command]
+        self.parts[name], self.addresses[name] = part, address
+        part.start()
+        eventually(lambda: self.answers(address), SECONDS)
+
+    def removed(self, name: str) -> None:
+        self.parts.pop(name).leave()
+        del self.addresses[name]
 
     def hours_of(self, name: str) -> int | None:
         """By how many hours a main server's clock is wrong, as it says; None while it does not answer."""
