@@ -102,6 +102,20 @@ def test_a_drive_over_a_store_that_is_killed_and_comes_back(tmp_path: Path) -> N
         service.close()
 
 
+def test_a_store_that_lets_nobody_in_is_told_from_one_that_is_away(s3: Server, tmp_path: Path) -> None:
+    blobs, stranger = s3.blobs(prefix=tmp_path.name), s3.blobs(prefix=tmp_path.name, secret="another")
+    with pytest.raises(Unavailable):
+        stranger.put(DIGEST, DATA, durable=True)
+    assert stranger.refused()
+    assert not blobs.has(DIGEST)
+    assert not blobs.refused()
+    s3.kill()
+    with pytest.raises(Unavailable):
+        blobs.has(DIGEST)
+    assert not blobs.refused()
+    s3.start()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
 def test_a_full_store_refuses_and_goes_on(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
