@@ -26,6 +26,8 @@ from graphfs.errors import Corrupt, InvalidArgument, NotFound, Unavailable
 
 T = TypeVar("T")
 
+_NOT_LET_IN = (PermissionDeniedError, UnauthenticatedError)
+"""The keys, or the time of the request, are not right."""
 _log = logging.getLogger(__name__)
 _TOLD = 300
 """Characters of what a store says that are logged."""
@@ -103,9 +105,9 @@ class S3Blobs:
         """As `_asked`, and remembers whether the store lets us in."""
         try:
             found = _asked(what, ask, refused)
-        except _NotLetInError as error:
-            self._refused = True
-            raise Unavailable(str(error)) from error
+        except Unavailable as error:
+            self._refused = isinstance(error.__cause__, _NOT_LET_IN)
+            raise
         except NotFound:
             self._refused = False
             raise
@@ -311,10 +313,6 @@ class _RefusedError(Exception):
     """A condition of the request did not hold."""
 
 
-class _NotLetInError(Exception):
-    """The keys, or the time of the request, are not right."""
-
-
 def _asked(what: str, ask: Callable[[], T], refused: type[Exception] | tuple[()] = ()) -> T:
     """The answer of one request, in the errors of this program. With `refused` a failed condition is told apart."""
     try:
@@ -323,13 +321,13 @@ def _asked(what: str, ask: Callable[[], T], refused: type[Exception] | tuple[()]
         raise NotFound(f"{what} is missing") from None
     except refused:
         raise _RefusedError from None
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise _NotLetInError(f"the S3 store does not let us in for {what}") from error
     except (BaseError, OSError, ValueError) as error:
         # What a store says may name keys and machines: that is for who runs it.
         _log.info("the S3 store failed on %s: %s", what, " ".join(str(error).split())[:_TOLD])
-        if isinstance(error, PermissionDeniedError | UnauthenticatedError):
-            raise Unavailable("the S3 store refuses the keys: see blobs.access_key and blobs.secret_key") from error
+        if isinstance(error, _NOT_LET_IN):
+            raise Unavailable(
+                "the S3 store refuses the keys (see blobs.access_key and blobs.secret_key), or this machine's clock"
+            ) from error
         raise Unavailable(f"the S3 store failed on {what}; the server's log says more") from error
 
 

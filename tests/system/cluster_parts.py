@@ -155,7 +155,7 @@ class Cluster:
         self.parts: dict[str, Part] = {}
         stack.callback(self._stop)
         command = [sys.executable, "scripts/cluster.py", "start", "--folder", str(folder), "--taggers", "0"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=500)
         assert done.returncode == 0, done.stderr
         known: dict[str, Any] = json.loads((folder / "cluster.json").read_text())
         self.url, self.token = known["url"], known["token"]
