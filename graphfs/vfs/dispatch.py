@@ -21,7 +21,7 @@ from graphfs.vfs.listing import Listing
 from graphfs.vfs.locks import Locks
 from graphfs.vfs.origins import Origins
 from graphfs.vfs.room import Labels, Room
-from graphfs.vfs.shown import Shown, Verdict
+from graphfs.vfs.shown import Refused, Shown, Verdict
 from graphfs.vfs.xattrs import ExtendedAttributes
 
 TIMEOUT = 1.0
@@ -59,6 +59,7 @@ class Dispatch:
         self._chunk = drive.chunk_size()
         self._invalidations = Invalidations(remote)
         self._shown = Shown(max(entry_timeout, attribute_timeout)) if self.remote else None
+        self._refused = Refused(max(entry_timeout, attribute_timeout, 1.0))
         self._contents = Contents(
             drive,
             staging,
@@ -122,6 +123,7 @@ class Dispatch:
         bytes at this end, or pad them."""
         if self._shown is not None and stat.S_ISREG(found.mode):
             self._shown.told(found.id, found.size, found.mtime)
+            self._refused.told(found.id)
             file = self._files.get(found.id)
             if file is not None and not file.dirty and (file.node.size, file.node.mtime) != (found.size, found.mtime):
                 file.stale = True

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from graphfs.errors import AlreadyExists, InvalidArgument, IsAFolder, NotFound, NotPermitted
+from graphfs.errors import AlreadyExists, InvalidArgument, IsAFolder, NotFound, NotPermitted, Stale
 from graphfs.model import Caller, Lock
 from graphfs.vfs.contents import Handle
 from graphfs.vfs.interface import Attributes, Opened
@@ -55,7 +55,12 @@ class FileCalls(NameCalls):
             if stat.S_ISDIR(found.mode):
                 raise IsAFolder("a folder is listed, not opened")
             raise InvalidArgument("not a regular file")
-        self._check_current(found)
+        try:
+            self._check_current(found)
+        except Stale:
+            if flags & (os.O_ACCMODE | os.O_TRUNC) or not self._refused.looked_again(caller.pid, node):
+                self._refused.refuse(caller.pid)
+                raise
         if flags & (os.O_ACCMODE | os.O_TRUNC):
             self._invalidations.own(caller)
         handle, keep = self._contents.open(found, flags, caller)

@@ -56,3 +56,33 @@ class Shown:
                 return Verdict.PAST_THE_CACHE
             self._refused[node] = now
             return Verdict.LOOK_AGAIN
+
+
+class Refused:
+    """Opens that were refused because the name leads to another file by now. The kernel looks the name up and opens
+    what it finds, once more and no more. When that was replaced too in between, it is what the name led to a moment
+    ago: who reads may have it, as on a disk. Each thread that opens knows of its own."""
+
+    def __init__(self, believed: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._believed, self._clock = believed, clock
+        self._when: dict[int, float] = {}
+        self._found: dict[int, float] = {}
+
+    def told(self, node: int) -> None:
+        """A name was looked up, and leads here."""
+        if self._when:
+            self._found[node] = self._clock()
+
+    def refuse(self, thread: int) -> None:
+        """The thread is told to look again."""
+        now = self._clock()
+        for old in [one for one, when in list(self._when.items()) if now - when >= self._believed]:
+            self._when.pop(old, None)
+        if not self._when:
+            self._found.clear()
+        self._when[thread] = now
+
+    def looked_again(self, thread: int, node: int) -> bool:
+        """Whether the thread was refused just now, and a name was found to lead to this file since."""
+        since = self._when.pop(thread, None)
+        return since is not None and since <= self._found.get(node, 0.0) and self._clock() - since < self._believed

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.service import Service
+from graphfs.errors import Stale
+from graphfs.model import FILES_ROOT
 from graphfs.vfs.filesystem import FileSystem
 from graphfs.vfs.origins import Origins
 from tests.contracts.ground import patch
@@ -52,3 +54,28 @@ def test_what_is_written_here_stays_what_is_read_here(drive: Service, volume: Fi
     volume.told(volume.getattr(ME, node, opened.handle))
     assert volume.read(opened.handle, 0, 1000) == b"mine" + OLD[4:]
     volume.release(opened.handle)
+
+
+def replaced(drive: Service, data: bytes) -> None:
+    """The name leads to another file, by another mount's save."""
+    made = drive.create(ELSEWHERE, FILES_ROOT, "new", 0o100644)
+    drive.commit(ELSEWHERE, made.id, 0, len(data), (patch(0, data),))
+    drive.rename(ELSEWHERE, FILES_ROOT, "new", FILES_ROOT, "f")
+
+
+def test_a_file_that_is_replaced_again_and_again_can_be_read(drive: Service, volume: FileSystem) -> None:
+    first = write_file(volume, "f", b"first")
+    replaced(drive, b"second")
+    with pytest.raises(Stale):
+        volume.open(ME, first, os.O_RDONLY)
+    found = volume.lookup(ME, FILES_ROOT, "f")  # as the kernel does then, once
+    volume.told(found)
+    replaced(drive, b"third")
+    opened = volume.open(ME, found.id, os.O_RDONLY)
+    assert volume.read(opened.handle, 0, 100) == b"second"
+    volume.release(opened.handle)
+    with pytest.raises(Stale):
+        volume.open(ME, found.id, os.O_RDONLY)  # not by who has not looked again
+    volume.told(volume.lookup(ME, FILES_ROOT, "f"))
+    with pytest.raises(Stale):
+        volume.open(ME, found.id, os.O_WRONLY)  # what is written there would be lost
