@@ -204,14 +204,7 @@ NOTICED: tuple[Fault, ...] = (
     of_cut_network,
 )
 """A part of which there is one: who asks meanwhile waits, or hears of it in time."""
-BRIEF: tuple[Fault, ...] = (
-    of_replica,
-    of_replica_behind_a_cut,
-    of_moved_clock,
-    of_cut_network,
-    of_full_store,
-    of_neo4j,
-)
+BRIEF: tuple[Fault, ...] = (of_replica, of_replica_behind_a_cut, of_full_store)
 
 
 @contextmanager
