@@ -32,6 +32,7 @@ def check_file_name(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=4096)  # the same few are checked again and again
 def check_tag_name(name: str) -> str:
     """The NFC form of a tag's name (one level) when a tag may have it. InvalidArgument, NameTooLong (200 bytes)."""
     if not name.strip():
@@ -140,13 +141,14 @@ def display_names(files: Sequence[tuple[int, str]], taken: Collection[str] = ())
     sub-folder (`taken`, names of tags), are called `stem~<id>.ext`. That name is the file's even when another file
     really has it: then the other one gets its own `~<id>` form. Linear in the number of files.
     """
+    names = [name for _, name in files]
+    folders = frozenset(taken)
+    if len(set(names)) == len(names) and folders.isdisjoint(names):
+        return names
     first: dict[str, int] = {}
     for number, name in files:
         if first.setdefault(name, number) > number:
             first[name] = number
-    if len(first) == len(files) and not any(name in first for name in taken):
-        return [name for _, name in files]
-    folders = frozenset(taken)
     shown = {number: name for name, number in first.items() if name not in folders}
     derived: dict[int, str] = {}
     pending = [(number, name) for number, name in files if number not in shown]

@@ -185,7 +185,8 @@ class Index:
         return row.parent if row else 0
 
     def path(self, tag: int) -> str:
-        return "/".join(self.names(tag))
+        row = self.rows[tag]
+        return "/".join(self.names(tag)) if row.parent else row.name
 
     def subtree(self, tag: int) -> list[int]:
         """The tag and all below it, proposed ones too, parents first."""

@@ -13,6 +13,8 @@ from graphfs.errors import AlreadyExists, InvalidArgument, NotEmpty, NotFound
 from graphfs.model import Caller, Edge, EdgeState, Merge, Source, Tag
 from graphfs.names import check_tag_name, fold
 
+_STATES = {state.value: state for state in EdgeState}
+_SOURCES = {source.value: source for source in Source}
 _STRENGTH = {Source.RULE.value: 1, Source.MODEL.value: 0, Source.PERSON.value: 2}
 
 
@@ -61,7 +63,7 @@ class TagPart(EdgePart):
         return sorted(found, key=lambda edge: (-edge.confidence, edge.tag))
 
     def _edge(self, row: EdgeRow) -> Edge:
-        state, source = EdgeState(row.state), Source(row.source)
+        state, source = _STATES[row.state], _SOURCES[row.source]
         said = (row.model, row.prompt, row.confidence, row.evidence, row.at, row.actor)
         return Edge(self.index.path(row.tag), state, source, *said)
 

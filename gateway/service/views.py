@@ -3,6 +3,7 @@
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 from pyroaring import BitMap64
@@ -23,11 +24,14 @@ _REVIEWING = 600 * 10**9
 """How long a tag that is only proposed can be named after its suggestions were looked at, ns."""
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct):
     """A path, what it means, and the files that match (not to be changed)."""
 
     path: Path
     files: BitMap64
+    bounds: dict[int, int] = {}
+    """How many of the files have a tag at most, of tags of which more is known than how many files there are. Put in
+    place of itself, never changed."""
 
 
 class ViewPart(TagPart):
@@ -90,6 +94,8 @@ class ViewPart(TagPart):
         key = (self.index.generation, tuple(components), who, vocabulary is self.index)
         known = self._answers.get(key)
         if known is not None:
+            with suppress(KeyError):  # another thread has made room
+                self._answers.move_to_end(key)
             return known
         path = parse(components, vocabulary)
         files = self.seen(caller, self.matching(path.query)) if components else BitMap64()
@@ -97,7 +103,8 @@ class ViewPart(TagPart):
         if not _moving(path.query.term):
             self._answers[key] = found
             if len(self._answers) > _REMEMBERED:
-                self._answers.popitem(last=False)
+                with suppress(KeyError):
+                    self._answers.popitem(last=False)
         return found
 
     def vocabulary(self, components: Sequence[str]) -> Vocabulary:
@@ -184,10 +191,13 @@ class ViewPart(TagPart):
         if not path:
             files = self.seen(caller, self.index.live)
 
+        bounds = self._bounds(caller, path, answer)
+
         def count(term: Term) -> int:
             match term:
                 case Tag(tag) if not direct:
-                    return files.intersection_cardinality(self.index.closure(tag))
+                    number = bounds[tag] = files.intersection_cardinality(self.index.closure(tag))
+                    return number
                 case Tag(tag):
                     return files.intersection_cardinality(self.index.direct(tag))
                 case Review(tag) if tag:
@@ -195,10 +205,22 @@ class ViewPart(TagPart):
             return len(files & self.matching(Query(term, direct)))
 
         changed = max((self.index.changed(tag) for tag in answer.path.named), default=0)
-        return [
+        found = [
             Facet(one.tag.name, one.files, one.child, one.tag.id, max(changed, self.index.changed(one.tag.id)))
-            for one in narrowing(answer.path, size, self.vocabulary(path), count, limits)
+            for one in narrowing(answer.path, size, self.vocabulary(path), count, limits, bounds)
         ]
+        answer.bounds = bounds
+        return found
+
+    def _bounds(self, caller: Caller, path: Sequence[str], answer: Answer) -> dict[int, int]:
+        """What was counted of a view that has all files of this one: no tag has more of them here. Who walks down the
+        tree (`find`) comes from there, and has but a few tags of hundreds counted in each folder."""
+        if len(path) < 2 or answer.path.direct or _moving(answer.path.query.term):
+            return {}
+        above = self.answer(caller, path[:-1])
+        if above.path.direct or not answer.files.issubset(above.files):
+            return {}
+        return dict(above.bounds)
 
     def find(self, caller: Caller, query: str, after: int = 0, limit: int = 0) -> list[ViewEntry]:
         files = self.seen(caller, self.matching(parse_text(query, self.index)))

@@ -251,15 +251,24 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
             for cookie, name in ((1, b"."), (2, b"..")):
                 if cookie > after and not reply(token, name, entry, cookie):
                     return
-        lookups, counting, told = self._lookups, self._counting, self._volume.told
+        given: list[Attributes] = []
         for line in self._volume.readdir(handle, max(after - 2, 0)):
             found = line.attributes
             _fill(entry, found)
-            with counting:  # before the reply is made: the kernel may know the name from then on
-                if not reply(token, line.name.encode("utf-8", "surrogateescape"), entry, line.cookie + 2):
-                    return
+            if not reply(token, line.name.encode("utf-8", "surrogateescape"), entry, line.cookie + 2):
+                break
+            given.append(found)
+        self._given(given)
+
+    def _given(self, page: list[Attributes]) -> None:
+        """Counts the lookups of a page that the kernel is about to get."""
+        lookups, told = self._lookups, self._volume.told
+        with self._counting:
+            for found in page:
                 lookups[found.id] = lookups.get(found.id, 0) + 1
-            told(found)
+        if self.remote:  # a drive of this process keeps no account of what the kernel was told
+            for found in page:
+                told(found)
 
     @_long
     def releasedir(self, handle: int) -> None:

@@ -5,8 +5,10 @@ is listed strictly narrows what is there, so the tree is finite: `docs/query.md`
 `docs/decisions/query-facets.md` the reasons.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from heapq import heappush, heapreplace
+from types import MappingProxyType
 
 from graphfs.names import fold
 from graphfs.query.ast import ALL, Review, Tag, Term
@@ -15,6 +17,8 @@ from graphfs.query.vocabulary import TagRef, Vocabulary
 
 Count = Callable[[Term], int]
 """How many files of the view match a term (a `Tag` or a `Review`), direct tags only when the view's query is direct."""
+AtMost = Mapping[int, int]
+"""How many files of the view can have a tag at most, where that is known without counting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+NOTHING_KNOWN: AtMost = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +56,17 @@ class Narrowing:
 
 
 def narrowing(
-    path: Path, size: int, vocabulary: Vocabulary, count: Count, limits: Limits = DEFAULT_LIMITS
+    path: Path,
+    size: int,
+    vocabulary: Vocabulary,
+    count: Count,
+    limits: Limits = DEFAULT_LIMITS,
+    at_most: AtMost = NOTHING_KNOWN,
 ) -> list[Narrowing]:
     """The sub-folders of a view of `size` files: children by name, then the others, those with the most files first.
 
     Each has a name of its own: where a child and a top-level tag are called the same, the name is the child's.
+    `at_most` changes nothing but how many tags are counted.
     """
     if path.pending is Operator.SEARCH:
         return []
@@ -65,7 +76,8 @@ def narrowing(
         return _waiting(path, vocabulary, count)
     children = _children(path, size, vocabulary, count, limits)
     names = {fold(one.tag.name) for one in children}
-    return children + [one for one in _beside(path, size, vocabulary, count, limits) if fold(one.tag.name) not in names]
+    beside = _beside(path, size, vocabulary, count, limits, at_most)
+    return children + [one for one in beside if fold(one.tag.name) not in names]
 
 
 def _children(path: Path, size: int, vocabulary: Vocabulary, count: Count, limits: Limits) -> list[Narrowing]:
@@ -84,20 +96,31 @@ def _children(path: Path, size: int, vocabulary: Vocabulary, count: Count, limit
     return found
 
 
-def _beside(path: Path, size: int, vocabulary: Vocabulary, count: Count, limits: Limits) -> list[Narrowing]:
+def _beside(
+    path: Path, size: int, vocabulary: Vocabulary, count: Count, limits: Limits, at_most: AtMost
+) -> list[Narrowing]:
     """Top-level tags: at the root all of them, elsewhere those that narrow."""
     if not path.components:
         return [Narrowing(tag, count(Tag(tag.id)), child=True) for tag in vocabulary.children(0)]
     if size <= limits.minimum or _depth(path) > limits.depth:
         return []
     known = _known(path, vocabulary)
-    found, top = [], list(vocabulary.children(0))
-    for tag in top:
-        files = 0 if tag.id in known else count(Tag(tag.id))
-        if 0 < files < size:
-            found.append(Narrowing(tag, files, child=False))
-    found.sort(key=lambda one: -one.files)  # stable: equal ones stay by name
-    return found[: limits.listed(_depth(path), len(top))]
+    top = list(vocabulary.children(0))
+    most = limits.listed(_depth(path), len(top))
+    listed: list[tuple[int, int]] = []
+    """A heap of those that are listed so far: files, and the place in the order of names, negative."""
+    for bound, place in sorted([(-at_most.get(tag.id, size), place) for place, tag in enumerate(top)]):
+        if len(listed) == most and -bound < listed[0][0]:
+            break  # nobody who comes now has as many as the last one listed
+        tag = top[place]
+        files = 0 if not bound or tag.id in known else count(Tag(tag.id))
+        if not 0 < files < size:
+            continue
+        if len(listed) < most:
+            heappush(listed, (files, -place))
+        elif (files, -place) > listed[0]:
+            heapreplace(listed, (files, -place))
+    return [Narrowing(top[-place], files, child=False) for files, place in sorted(listed, reverse=True)]
 
 
 def _after_not(path: Path, size: int, vocabulary: Vocabulary, count: Count) -> list[Narrowing]:

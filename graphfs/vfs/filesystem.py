@@ -33,7 +33,7 @@ class FileSystem(FileCalls):
         if node >= FIRST_VIRTUAL_ID:
             room = self._room(node)
             listing = RoomListing(
-                lambda: room.entries(caller, node), lambda file: self.getattr(caller, file), self._files.__contains__
+                lambda: room.entries(caller, node), lambda file: self.getattr(caller, file), self._files
             )
         else:
             found = self._known(caller, node)

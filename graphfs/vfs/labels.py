@@ -50,7 +50,7 @@ def split_tags(value: bytes) -> list[str]:
     found: dict[str, str] = {}
     for item in text.split(","):
         names = [name.strip() for name in item.split("/")]
-        path = "/".join(check_tag_name(name) for name in names if name)
+        path = "/".join([check_tag_name(name) for name in names if name])
         if path:
             found.setdefault(fold(path), path)
     return list(found.values())
@@ -131,15 +131,16 @@ class TagLabels:
         self._become(caller, found, given, [])
 
     def _become(self, caller: Caller, node: Node, given: list[str], wanted: list[str]) -> None:
-        had, have = {fold(path) for path in given}, {fold(path) for path in wanted}
-        new = [path for path in wanted if fold(path) not in had]
-        gone = [path for path in given if fold(path) not in have]
+        had, have = {fold(path): path for path in given}, {fold(path): path for path in wanted}
+        new = [path for key, path in have.items() if key not in had]
+        gone = {key: path for key, path in had.items() if key not in have}
         # Removing a tag means those below it too: what stays has to be said again.
-        stays = [
-            path for path in wanted if fold(path) in had and any(fold(path).startswith(f"{fold(top)}/") for top in gone)
-        ]
+        above = tuple([f"{key}/" for key in gone])
+        stays = [path for key, path in have.items() if key in had and key.startswith(above)]
         if new or gone:
-            self._drive.change_tags(caller, [node.file], [*new, *stays], gone, why="user.xdg.tags was set")
+            self._drive.change_tags(
+                caller, [node.file], [*new, *stays], list(gone.values()), why="user.xdg.tags was set"
+            )
 
     def _edges(self, caller: Caller, node: Node) -> list[Edge]:
         try:

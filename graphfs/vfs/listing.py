@@ -5,7 +5,8 @@ not be older than the request: a listing is told of every change, and reads agai
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
 from typing import Protocol
 
 import msgspec
@@ -106,13 +107,13 @@ class RoomListing:
         self,
         ask: Callable[[], list[DirectoryEntry]],
         refresh: Callable[[int], Attributes],
-        is_open: Callable[[int], bool],
+        files: Collection[int],
     ) -> None:
-        """`refresh`: the attributes of a node as they are now; `is_open`: whether they may have changed without an
-        event."""
+        """`refresh`: the attributes of a node as they are now; `files`: those that are open, whose attributes may have
+        changed without an event."""
         self._ask = ask
         self._refresh = refresh
-        self._is_open = is_open
+        self._files = files
         self._snapshot: list[DirectoryEntry] | None = None
         self._touched: set[int] = set()
 
@@ -129,11 +130,14 @@ class RoomListing:
         if snapshot is None or after == 0:
             self._touched = set()
             snapshot = self._snapshot = self._ask()
-        touched, is_open = self._touched, self._is_open
+        touched, files = self._touched, self._files
+        if not touched and not files:
+            yield from islice(snapshot, after, None)
+            return
         for number in range(after, len(snapshot)):
             entry = snapshot[number]
             node = entry.attributes.id
-            if (node in touched or is_open(node)) and node < FIRST_VIRTUAL_ID:
+            if (node in touched or node in files) and node < FIRST_VIRTUAL_ID:
                 try:
                     yield DirectoryEntry(entry.name, self._now(entry.attributes), entry.cookie)
                 except NotFound:  # deleted meanwhile

@@ -89,6 +89,8 @@ class GraphWriter(GraphReader):
     """Changes of the graph, inside a transaction."""
 
     db: sqlite3.Connection
+    open: tuple[tuple[int, int, str], int, int] | None = None
+    """The last batch of changes: whose it is, its number, when it grew last. None: not known."""
 
     def add_tag(self, parent: int, name: str, key: str, now: int, *, proposed: bool = False) -> int:
         done = self.db.execute(
@@ -143,6 +145,16 @@ class GraphWriter(GraphReader):
         return int(rows[0][0]) if rows else 0
 
     def open_batch(self, uid: int, pid: int, actor: str, why: str, now: int, gap: int) -> int:
+        who = (uid, pid, actor)
+        if pid and self.open and self.open[0] == who and 0 <= now - self.open[2] < gap:
+            self.open = (who, self.open[1], now)
+            return self.open[1]
+        batch = self._batch_of(uid, pid, actor, now, gap) or self._new_batch(uid, pid, actor, why, now)
+        self.open = (who, batch, now)
+        return batch
+
+    def _batch_of(self, uid: int, pid: int, actor: str, now: int, gap: int) -> int:
+        """The batch that this process goes on with, 0: none."""
         if pid:
             rows = self.db.execute(
                 "SELECT id, last, undone FROM batch WHERE id > (SELECT max(id) - 8 FROM batch)"
@@ -152,6 +164,9 @@ class GraphWriter(GraphReader):
             for batch, last, undone in rows:
                 if not undone and 0 <= now - last < gap:
                     return int(batch)
+        return 0
+
+    def _new_batch(self, uid: int, pid: int, actor: str, why: str, now: int) -> int:
         done = self.db.execute(
             "INSERT INTO batch(at, last, uid, pid, actor, why, changes, undone) VALUES(?, ?, ?, ?, ?, ?, 0, 0)",
             (now, now, uid, pid, actor, why),
@@ -169,6 +184,7 @@ class GraphWriter(GraphReader):
         )
 
     def mark_undone(self, batch: int) -> None:
+        self.open = None
         self.db.execute("UPDATE batch SET undone = 1 WHERE id = ?", (batch,))
 
     def add_trash(self, node: int, path: str, now: int, uid: int, actor: str, why: str) -> None:

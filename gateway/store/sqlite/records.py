@@ -156,7 +156,7 @@ class RecordReader:
             " CROSS JOIN node n ON n.id = j.value WHERE n.live = 1 AND n.file IS NOT NULL",
             (",".join(map(str, nodes)),),
         )
-        found = [(_decode(row[0]), Node(*row[1:])) for row in rows]
+        found = [(row[0].decode("utf-8", "surrogateescape"), Node(*row[1:])) for row in rows]
         if moved:  # a node whose number is asked for may be another file by now
             wanted = set(files)
             found = [one for one in found if one[1].file in wanted]

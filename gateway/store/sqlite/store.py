@@ -53,9 +53,10 @@ class SqliteTransaction(RecordWriter, GraphWriter, QueueWriter):
         self._next += 1
         return self._next - 1
 
-    def forget_ids(self) -> None:
-        """After a rollback: the reservation may be gone with it."""
+    def rolled_back(self) -> None:
+        """What was reserved and begun may be gone with it."""
         self._next = self._reserved = 0
+        self.open = None
 
 
 class SqliteStore(RecordReader, GraphReader, QueueReader):
@@ -92,7 +93,7 @@ class SqliteStore(RecordReader, GraphReader, QueueReader):
                 try:
                     yield self._transaction
                 except BaseException:
-                    self._transaction.forget_ids()
+                    self._transaction.rolled_back()
                     raise
             if self._transaction.notes is not None and self._listener is not None:
                 self._listener(0, self._transaction.notes)
@@ -105,7 +106,11 @@ class SqliteStore(RecordReader, GraphReader, QueueReader):
         """Nobody else has this database."""
 
     def on_lost(self, forget: Callable[[], None]) -> None:
-        self.database.lost = forget
+        def lost() -> None:
+            self._transaction.rolled_back()
+            forget()
+
+        self.database.lost = lost
 
     def settle(self) -> None:
         self.database.settle()

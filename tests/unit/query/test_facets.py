@@ -1,7 +1,11 @@
 """What a view lists as sub-folders, by examples."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphfs.query.ast import Tag, Term
 from graphfs.query.evaluate import Graph, evaluate_facets
-from graphfs.query.facets import DEFAULT_LIMITS, Limits
+from graphfs.query.facets import DEFAULT_LIMITS, Limits, narrowing
 from graphfs.query.parser import parse
 
 PROJECT, APOLLO, GEMINI, REPORT, DRAFT, EMPTY, TWIN_ROOT, TWIN_CHILD = range(1, 9)
@@ -132,3 +136,38 @@ def test_review_lists_the_tags_that_wait() -> None:
     assert listed("+review") == [("draft", 1), ("project", 2)]
     assert listed("+review/project") == [("Gemini", 2)]
     assert listed("+review/project/gemini") == []
+
+
+@given(
+    counts=st.lists(st.integers(0, 40), min_size=1, max_size=12),
+    slack=st.lists(st.none() | st.integers(0, 20), min_size=12, max_size=12),
+    folders=st.integers(1, 400),
+)
+def test_what_is_known_beforehand_spares_counting_and_changes_nothing(
+    counts: list[int], slack: list[int | None], folders: int
+) -> None:
+    first = 2
+    graph = Graph(
+        files=frozenset(range(50)),
+        parents=dict.fromkeys(range(1, first + len(counts)), 0),
+        tag_names={1: "here", **{first + place: f"t{place}" for place in range(len(counts))}},
+        edges={},
+        waiting={},
+    )
+    asked: list[int] = []
+
+    def count(term: Term) -> int:
+        assert isinstance(term, Tag)
+        asked.append(term.id)
+        return counts[term.id - first] if term.id >= first else 45
+
+    known = {
+        first + place: number + more
+        for place, (number, more) in enumerate(zip(counts, slack, strict=False))
+        if more is not None
+    }
+    path, limits = parse(["here"], graph), Limits(folders=folders)
+    plainly = narrowing(path, 45, graph, count, limits)
+    without = len(asked)
+    assert narrowing(path, 45, graph, count, limits, known) == plainly
+    assert len(asked) - without <= without
