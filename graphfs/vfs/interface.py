@@ -83,7 +83,8 @@ class Volume(Protocol):
         ...
 
     def told(self, found: Attributes) -> None:
-        """The kernel has these attributes now: an adapter says so of each reply that carries some."""
+        """The kernel has these attributes now: an adapter of a `remote` volume says so of each reply that carries
+        some. Any other keeps no account of it."""
         ...
 
     def lookup(self, caller: Caller, folder: int, name: str) -> Attributes: ...
