@@ -64,7 +64,7 @@ def run(
     False: it cannot go on, and a fresh process is the way out."""
     settings = config.tagger
     caller = Caller(os.getuid(), os.getgid(), actor="tagger")
-    cache = place.cache / "vectors-2.npz"
+    cache = place.cache / "vectors-3.npz"
     knowledge = Knowledge(drive, caller, Proposals(cache.with_name("proposals.txt")))
     neighbours = Neighbours()
     neighbours.load(cache)

@@ -78,6 +78,11 @@ class Embedding:
         with self._lock:
             return self._words.pieces(text)
 
+    def sample(self, count: int) -> list[str]:
+        """See `Encoder.sample`."""
+        with self._lock:
+            return self._words.sample(count)
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One row of length 1 a text: shape (len(texts), dimensions). An empty text is a row of zeros.
         ModelUnavailable."""

@@ -18,6 +18,7 @@ Vectors = NDArray[np.float32]
 DIMENSIONS = 512
 MODEL = "use-multilingual-v3"
 PIECES = 128_000
+_COMMON, _RARE = 2_000, 30_000
 _CHARS = 320
 """Characters of one text that are embedded; time grows with them, meaning hardly does."""
 
@@ -28,6 +29,8 @@ class Words(Protocol):
     def rank(self, word: str, /) -> int: ...
 
     def pieces(self, text: str) -> list[tuple[str, int]]: ...
+
+    def sample(self, count: int) -> list[str]: ...
 
 
 class Encodes(Words, Protocol):
@@ -79,6 +82,12 @@ class Encoder:
             if bare and piece != "<unk>":
                 cut.append((bare, number))
         return cut
+
+    def sample(self, count: int) -> list[str]:
+        """Words of the vocabulary, evenly spread between the common and the rare ones; always the same."""
+        words = [piece[1:] for piece in self._model._tokenizer._pieces[_COMMON:_RARE] if piece.startswith("▁")]
+        long = [word for word in words if len(word) > 3]
+        return long[:: max(1, len(long) // count)][:count]
 
     def _rank(self, word: str) -> int:
         """How rare a word is: 0 for the commonest, `PIECES` and more for one that is not in the vocabulary as a

@@ -4,9 +4,14 @@ were seen and fit it anyway.
 Rocchio's classifier with the tag's name as its first example (Rocchio, 1971), and two rounds of soft self-training over
 files without a verdict (Nigam et al., 2000). Names and files are centred first: some names are near to every text. With
 nothing seen and nothing taught it is nearness to the name alone, and each correction moves it; nothing is stored.
+
+What that gets wrong about files with a verdict is learned by ridge regression over their likeness (Saunders et al.,
+1998), which with few verdicts says little.
 """
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +34,21 @@ _FEW_FILES, _FEW_TAGS = 20.0, 4.0
 _GROWN = 1.1
 _FITS = (0.1, 0.3)
 """Likeness to the nearest tag from which, and up to which, a file without a verdict counts more and more."""
+_CORRECTED = 600
+"""The last files with a verdict that mistakes are learned from: time grows with the cube of them."""
+_RIDGE = 2.0
+SHARP = 10.0
+ELSEWHERE = 3 * math.exp(1.2)
+"""What a file may be about beside all the tags there are: without it, few tags would fit every file."""
+
+
+class Meant(NamedTuple):
+    """What a file means, of each tag in turn: how like it is, by how much verdicts on like files speak for it or
+    against it beyond that, and to how many files it was given."""
+
+    likeness: NDArray[np.float32]
+    corrected: NDArray[np.float32]
+    examples: NDArray[np.float32]
 
 
 class Meanings:
@@ -40,20 +60,19 @@ class Meanings:
         self._seen = 0
         self._mean: Vectors = np.zeros(0, dtype=np.float32)
         self._learned: Vectors = np.zeros((0, 0), dtype=np.float32)
+        self._mistakes = self._learned
         self._given: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
 
-    def likeness(self, paths: Sequence[str], names: Vectors, version: int, vector: Vectors) -> NDArray[np.float32]:
-        """Of a file's vector to each tag, -1..1. `version` tells one vocabulary from another."""
+    def of(self, paths: Sequence[str], names: Vectors, version: int, vector: Vectors) -> Meant:
+        """A file by its vector. `version` tells one vocabulary from another."""
         seen = len(self._neighbours)
         key = (version, self._lessons.version)
         if key != self._key or seen > self._seen * _GROWN or self._learned.shape[0] != len(paths):
             self._learn(paths, names)
             self._key, self._seen = key, seen
-        return np.asarray(self._learned @ unit(vector - self._mean), dtype=np.float32)
-
-    def examples(self) -> NDArray[np.float32]:
-        """To how many of the files each tag was given, in the order of the last `likeness`."""
-        return self._given
+        centred = unit(vector - self._mean)
+        likeness = np.asarray(self._learned @ centred, dtype=np.float32)
+        return Meant(likeness, np.asarray(self._mistakes @ centred, dtype=np.float32), self._given)
 
     def _learn(self, paths: Sequence[str], names: Vectors) -> None:
         files, seen = self._neighbours.recent(RECENT)
@@ -63,7 +82,7 @@ class Meanings:
         self._mean = np.asarray(mean, dtype=np.float32)
         vectors = unit(seen - self._mean)
         if not len(paths):
-            self._learned, self._given = names, np.zeros(0, dtype=np.float32)
+            self._learned, self._mistakes, self._given = names, names, np.zeros(0, dtype=np.float32)
             return
         named = unit(names - names.mean(axis=0) * (len(paths) / (len(paths) + _FEW_TAGS)))
         verdicts = np.zeros((len(files), len(paths)), dtype=np.float32)
@@ -83,6 +102,23 @@ class Meanings:
             mass = shares.sum(axis=0)[:, None]
             learned = unit(base + _UNTAUGHT * unit(shares.T @ free) * mass / (mass + 3.0))
         self._learned = np.asarray(learned, dtype=np.float32)
+        told = np.flatnonzero((verdicts != 0).any(axis=1))[-_CORRECTED:]
+        self._mistakes = _mistakes(vectors[told], verdicts[told], taught[told], self._learned)
+
+
+def _mistakes(vectors: Vectors, verdicts: Vectors, taught: NDArray[np.bool_], learned: Vectors) -> Vectors:
+    """One row a tag: what to add to its likeness for how like a file is to those with a verdict. A file that was given
+    tags has no others; of one where tags were only rejected nothing more is known."""
+    wrong = (verdicts > 0) - fitting(vectors @ learned.T)
+    wrong *= taught[:, None] | (verdicts < 0)
+    kernel = vectors @ vectors.T + _RIDGE * np.eye(len(vectors), dtype=np.float32)
+    return np.asarray(np.linalg.solve(kernel, wrong).T @ vectors, dtype=np.float32)
+
+
+def fitting(likeness: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What part of a file each tag takes, the rest being none of them. Over the last axis."""
+    strength = np.exp(np.minimum(likeness, 3.0) * SHARP)
+    return np.asarray(strength / (strength.sum(axis=-1, keepdims=True) + ELSEWHERE), dtype=np.float32)
 
 
 def _shares(likeness: Vectors) -> Vectors:

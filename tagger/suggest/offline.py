@@ -3,7 +3,7 @@ phrase.
 
 The evidence of each suggestion says which of these it was. What is applied by itself has a tag's name repeated in the
 file, or was taught by people; nearness to a name alone only proposes. The weights of `_sure` are a logistic regression
-over five sets of texts that people had labelled (`bench/tagging.py` measures what they are worth).
+over sets of texts that people had labelled (those of `bench/texts.py` that are not held out, and a few like them).
 """
 
 import math
@@ -17,16 +17,17 @@ from numpy.typing import NDArray
 from graphfs.model import Source, Suggestion, Tag
 from tagger.extract.result import Kind
 from tagger.suggest import facts
+from tagger.suggest.affinity import Affinity
 from tagger.suggest.choice import Idea, choose
 from tagger.suggest.encoder import MODEL, Encodes, Vectors, Words
 from tagger.suggest.lessons import EdgesOf, Lessons
-from tagger.suggest.meanings import RECENT, Meanings, unit
+from tagger.suggest.meanings import RECENT, Meanings, Meant, fitting, unit
 from tagger.suggest.neighbours import Neighbours, Vote
-from tagger.suggest.phrases import Phrase, key_phrases
+from tagger.suggest.phrases import Phrase, key_phrases, keywords, runs
 from tagger.suggest.subject import Subject, Wishes
 from tagger.suggest.vocabulary import Named, Vocabulary
 
-VERSION = "offline-2"
+VERSION = "offline-3"
 _COMMON = 1_500
 _READ = 6_000
 _PROPOSED = 0.62
@@ -36,10 +37,13 @@ _NAME = re.compile(r"[\W_]+")
 _LEAD, _LEAD_WEIGHT = 70, 0.7
 _PASSAGE, _PASSAGES = 280, 3
 _DENSE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\u0e00-\u0e7f\uac00-\ud7af]")
-_HINT = 0.1
-_SHARP = 10.0
-_ELSEWHERE = 3 * math.exp(1.2)
-"""What a file may be about beside all the tags there are: without it, few tags would fit every file."""
+_KEYWORDS, _KEYWORDS_WEIGHT = 24, 0.4
+_ANYWHERE = 384
+_HINT, _AFFINITY = 0.1, 0.7
+_IN_TEXT, _IN_TITLE = 0.5, 0.8
+"""What a name that stands there is worth: many a word is mentioned."""
+_WEIGHTS, _BIAS = (0.74, 3.81, 6.06, 2.2, -0.5, 0.28), -0.92
+"""Fitted: see above."""
 _ALONE = 0.72
 """Where nobody taught a tag, no more than this and a little: it waits for review."""
 _LIKE = 16
@@ -50,8 +54,13 @@ _WORDLESS = frozenset({Kind.PROGRAM, Kind.FONT, Kind.EMPTY, Kind.DATABASE, Kind.
 class Offline:
     """The offline suggester. Holds the models; one a process."""
 
-    def __init__(self, encoder: Encodes, neighbours: Neighbours, edges_of: EdgesOf, this_year: int) -> None:
+    def __init__(
+        self, encoder: Encodes, neighbours: Neighbours, edges_of: EdgesOf, this_year: int, *, word_by_word: bool = True
+    ) -> None:
+        """`word_by_word`: whether the encoder is asked about single words too, of which there are many."""
         self._encoder = encoder
+        self._word_by_word = word_by_word
+        self._affinity = Affinity()
         self.vocabulary = Vocabulary(encoder)
         self._neighbours = neighbours
         self._edges_of = edges_of
@@ -66,7 +75,7 @@ class Offline:
 
     def over(self, encoder: Encodes) -> "Offline":
         """The same by the vectors of another encoder, which has seen no files yet."""
-        return Offline(encoder, Neighbours(), self._edges_of, self._year)
+        return Offline(encoder, Neighbours(), self._edges_of, self._year, word_by_word=False)
 
     def suggest(self, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...]) -> tuple[Suggestion, ...]:
         """See `tagger.suggest.subject.Suggester`."""
@@ -82,9 +91,9 @@ class Offline:
         ModelUnavailable."""
         self.vocabulary.use(tags)
         title, text = words_of(subject)
-        about = self._about(subject, title, text)
-        votes = {vote.tag: vote for vote in self._votes(subject, about)}
-        sure = self._sure(title, text, about, votes)
+        reading = (self._read if self._word_by_word else self._begun)(subject, title, text)
+        votes = {vote.tag: vote for vote in self._votes(subject, reading.about)}
+        sure = self._sure(title, text, reading, votes)
         likely = list(votes)
         likely += [named.tag for named in sorted(self.vocabulary.named(title, text), key=lambda named: -named.times)]
         likely += sorted(sure, key=lambda tag: -sure[tag])
@@ -97,7 +106,7 @@ class Offline:
         reading = self._read(subject, title, text)
         named = {found.tag: found for found in self.vocabulary.named(title, text)}
         votes = {vote.tag: vote for vote in self._votes(subject, reading.about)}
-        sure = self._sure(title, text, reading.about, votes)
+        sure = self._sure(title, text, reading, votes)
         nearest = sorted(sure, key=lambda tag: -sure[tag])[: wishes.max_tags * 4]
         found: list[Idea] = []
         for tag in dict.fromkeys([*votes, *named, *nearest]):
@@ -109,25 +118,35 @@ class Offline:
         return found
 
     def _read(self, subject: Subject, title: str, text: str) -> "_Reading":
-        """Embeds in one go, which halves its cost: how the file begins, its passages, and its first few key phrases."""
-        phrases = [] if subject.extract.kind in _WORDLESS else key_phrases(title, text, self._encoder)
-        fresh = [phrase for phrase in phrases[:4] if phrase.times > 1 and not self.vocabulary.exact(phrase.text)]
-        parts = passages(title, text)
-        vectors = self._encoder.embed([*parts, *(phrase.text for phrase in fresh)])
-        return _Reading(_together(vectors[: len(parts)]), fresh, vectors[len(parts) :])
+        """Embeds in one go, which halves its cost: how the file begins, its passages, its keywords together and (those
+        that are new) one by one, and its first few key phrases."""
+        content = runs(title, text, self._encoder)
+        best = [] if subject.extract.kind in _WORDLESS else key_phrases(title, content)[:4]
+        fresh = [phrase for phrase in best if phrase.times > 1 and not self.vocabulary.exact(phrase.text)]
+        words = keywords(content, _KEYWORDS)
+        if not self._affinity.is_ready:
+            self._affinity.begin(self._encoder.embed(self._encoder.sample(_ANYWHERE)))
+        unknown = self._affinity.unknown(words)
+        parts, together = passages(title, text), [" ".join(words)] if words else []
+        vectors = self._encoder.embed([*parts, *together, *unknown, *(phrase.text for phrase in fresh)])
+        ends = np.cumsum([len(parts), len(together), len(unknown)])
+        first, all_words, each_word, meanings = np.split(vectors, ends)
+        self._affinity.learn(unknown, each_word)
+        return _Reading(_together(first, all_words), words, fresh, meanings)
 
-    def _about(self, subject: Subject, title: str, text: str) -> Vectors:
-        """What a file is about, without its phrases: one row, none for a file without words."""
+    def _begun(self, subject: Subject, title: str, text: str) -> "_Reading":
+        """Only how the file begins and its first passages, for an encoder by whom each text is paid for."""
         parts = passages(title, text)
         # Without text it is the name that speaks, which may be another one tomorrow.
         content = subject.content if parts and text else ""
         known = self._encoder.kept(content) if content else None
-        if known is not None:
-            return known[None, :]
-        about = _together(self._encoder.embed(parts))
-        if content:
-            self._encoder.keep(content, about[0])
-        return about
+        if known is None:
+            about = _together(self._encoder.embed(parts))
+            if content:
+                self._encoder.keep(content, about[0])
+        else:
+            about = known[None, :]
+        return _Reading(about, [], [], about[:0])
 
     def _votes(self, subject: Subject, about: Vectors) -> list[Vote]:
         """What people said of the files most like it; from now on it is among those that others can be like."""
@@ -141,17 +160,17 @@ class Offline:
         self._neighbours.add(subject.file, about[0])
         return votes
 
-    def _sure(self, title: str, text: str, about: Vectors, votes: dict[str, Vote]) -> dict[str, float]:
+    def _sure(self, title: str, text: str, reading: "_Reading", votes: dict[str, Vote]) -> dict[str, float]:
         """How sure it is of each tag, by meaning and by like files."""
-        paths = self.vocabulary.paths
-        if not len(about) or not paths:
+        paths, names, version = self.vocabulary.paths, self.vocabulary.names, self.vocabulary.version
+        if not len(reading.about) or not paths:
             return {path: vote.confidence for path, vote in votes.items()}
-        likeness = self._meanings.likeness(paths, self.vocabulary.names, self.vocabulary.version, about[0])
+        meant = self._meanings.of(paths, names, version, reading.about[0])
+        affinity = self._affinity.of(reading.words, names, version)
         hints = self.vocabulary.hints(f"{title} {text}")
         voted = np.array([votes[path].confidence if path in votes else 0.0 for path in paths], dtype=np.float32)
-        examples = self._meanings.examples()
-        sure = _probability(likeness, hints, voted, examples)
-        untaught = (examples == 0) & (voted == 0) & (sure > _ALONE)
+        sure = _probability(meant, affinity, hints, voted)
+        untaught = (meant.examples == 0) & (voted == 0) & (sure > _ALONE)
         sure = np.where(untaught, _ALONE + 0.07 * (sure - _ALONE), sure)
         # a file much like one with a verdict is tagged like it, whatever the tag's name means
         alike = np.array([path in votes and votes[path].cosine >= _ALIKE for path in paths], dtype=bool)
@@ -168,7 +187,8 @@ class Offline:
             if " " not in named.words and named.words.isascii() and self._encoder.rank(named.words) < _COMMON:
                 by_name *= 0.7
             by_name = min(0.9, by_name)
-        confidence = 1 - (1 - by_name) * (1 - sure * (0.5 if by_name else 1.0))
+        worth = by_name * (_IN_TITLE if named is not None and named.in_title else _IN_TEXT)
+        confidence = 1 - (1 - worth) * (1 - sure)
         if vote is not None and sure >= by_name:
             evidence = f"a person gave it to like file {vote.file} ({vote.cosine:.2f})"
         elif named is not None and by_name >= sure:
@@ -181,18 +201,21 @@ class Offline:
 
 
 class _Reading(NamedTuple):
-    """A file as vectors: what it is about, and phrases that no tag is called by with their meanings."""
+    """A file as vectors: what it is about; its keywords; phrases that no tag is called by, with their meanings."""
 
     about: Vectors
+    words: list[str]
     phrases: list[Phrase]
     meanings: Vectors
 
 
-def _together(vectors: Vectors) -> Vectors:
-    """The vectors of `passages` as one row; none of none."""
-    if len(vectors) < 2:
+def _together(vectors: Vectors, words: Vectors | None = None) -> Vectors:
+    """The vectors of `passages` as one row, with that of the keywords; none of none."""
+    if len(vectors) >= 2:
+        vectors = unit(unit(vectors[1:].mean(axis=0, keepdims=True)) + _LEAD_WEIGHT * vectors[:1])
+    if words is None or not len(words):
         return vectors
-    return unit(unit(vectors[1:].mean(axis=0, keepdims=True)) + _LEAD_WEIGHT * vectors[:1])
+    return unit(vectors + _KEYWORDS_WEIGHT * words)
 
 
 def _new(reading: _Reading) -> list[Idea]:
@@ -240,11 +263,12 @@ def passages(title: str, text: str) -> list[str]:
 
 
 def _probability(
-    likeness: NDArray[np.float32], hints: NDArray[np.float32], voted: NDArray[np.float32], examples: NDArray[np.float32]
+    meant: Meant, affinity: NDArray[np.float32], hints: NDArray[np.float32], voted: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Of each tag to be right, from how like it is, its words in the text, votes, and how many examples it has."""
-    strength = np.exp((likeness + _HINT * hints) * _SHARP)
-    share = np.log(strength / (strength.sum() + _ELSEWHERE))
-    taught = np.log1p(np.minimum(examples, 8.0))
-    logit = 0.67 * likeness + 0.16 * hints + 1.53 * share + 2.01 * voted + 0.15 * taught + 1.61
+    """Of each tag to be right: by meaning, by its words in the text, by verdicts on like files, by how many examples
+    it has."""
+    near = meant.likeness + _AFFINITY * affinity + _HINT * hints
+    taught = np.log1p(np.minimum(meant.examples, 8.0))
+    features = np.stack([np.log(fitting(near) + 1e-12), near, meant.corrected, voted, hints, taught])
+    logit = np.asarray(_WEIGHTS) @ features + _BIAS
     return np.asarray(1 / (1 + np.exp(-logit)), dtype=np.float64)

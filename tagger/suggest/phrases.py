@@ -8,8 +8,8 @@ vocabulary (a stand-in for inverse document frequency), and a last ranking by me
 
 import math
 import re
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from typing import NamedTuple
 
@@ -35,10 +35,29 @@ class Phrase(NamedTuple):
     times: int
 
 
-def candidates(text: str, encoder: Words) -> dict[str, tuple[float, int, int]]:
+Run = list[tuple[str, int]]
+"""Words (or pieces) that stand together, with their ranks."""
+
+
+def runs(title: str, text: str, encoder: Words) -> list[Run]:
+    """The content words of a file, in the order in which they stand: what `key_phrases` and `keywords` are made of."""
+    name, _, said = title.partition(". ")
+    # a text's first line is often its title: it is said once all the same
+    whole = f"{name if said and text.startswith(said) else title}.\n{text}"
+    return list(_runs(whole[:_TEXT], encoder))
+
+
+def keywords(content: Iterable[Run], most: int) -> list[str]:
+    """The words that say the most: often in this text, rare in others."""
+    counts = Counter(word for run in content for word in run)
+    worth = {word: (1 + math.log(times)) * math.log2(2 + rank) for (word, rank), times in counts.items()}
+    return sorted(worth, key=lambda word: (-worth[word], word))[:most]
+
+
+def _candidates(content: Iterable[Run]) -> dict[str, tuple[float, int, int]]:
     """Phrases of one to three words (or pieces): weight of their words, occurrences, first position."""
     found: dict[str, tuple[float, int, int]] = {}
-    for position, run in enumerate(_runs(text[:_TEXT], encoder)):
+    for position, run in enumerate(content):
         for start in range(len(run)):
             for size in (1, 2, 3, 4) if _DENSE.match(run[start][0]) else (1, 2, 3):
                 words = run[start : start + size]
@@ -57,7 +76,7 @@ def _joined(words: list[str]) -> str:
     return ("" if _DENSE.match(words[0]) else " ").join(words)
 
 
-def _runs(text: str, encoder: Words) -> Iterator[list[tuple[str, int]]]:
+def _runs(text: str, encoder: Words) -> Iterator[Run]:
     """Runs of content words with their ranks: what stands between punctuation and common words."""
     run: list[tuple[str, int]] = []
     for match in _RUN.finditer(text):
@@ -92,11 +111,9 @@ def _is_word(word: str) -> bool:
     return digits * 3 < len(word) and not (word.isascii() and len(word) > 3 and not set(word) & set("aeiouy"))
 
 
-def key_phrases(title: str, text: str, encoder: Words, most: int = 10) -> list[Phrase]:
-    """The best phrases, best first. A phrase inside a better one is left out."""
-    name, _, said = title.partition(". ")
-    # a text's first line is often its title: it is said once all the same
-    found = candidates(f"{name if said and text.startswith(said) else title}.\n{text}", encoder)
+def key_phrases(title: str, content: Iterable[Run], most: int = 10) -> list[Phrase]:
+    """The best phrases of a file's `runs`, best first. A phrase inside a better one is left out."""
+    found = _candidates(content)
     in_title = title.lower()
     scored: dict[str, float] = {}
     for key, (weight, count, position) in found.items():

@@ -17,7 +17,7 @@ from tagger.pipeline import Private
 from tagger.suggest.answers import Chosen
 from tagger.suggest.encoder import Encoder
 from tagger.suggest.offline import words_of
-from tagger.suggest.phrases import key_phrases
+from tagger.suggest.phrases import key_phrases, runs
 from tagger.suggest.subject import Subject, Wishes
 
 _PAGE = 1_000
@@ -79,7 +79,7 @@ def offline(encoder: Encoder) -> Names:
 
     def names(subject: Subject) -> Sequence[str]:
         title, text = words_of(subject)
-        phrases = [one.text for one in key_phrases(title, text, encoder) if one.score >= _SURE][:_PHRASES]
+        phrases = [one.text for one in key_phrases(title, runs(title, text, encoder)) if one.score >= _SURE][:_PHRASES]
         return [*keywords(subject.extract), *phrases]
 
     return names

@@ -42,7 +42,7 @@ def test_the_program(drive: TaggedDrive) -> None:
     finally:
         process.kill()
         process.wait()
-    assert (drive.state / "tagger" / "vectors-2.npz").exists()
+    assert (drive.state / "tagger" / "vectors-3.npz").exists()
 
 
 def test_a_killed_tagger_loses_nothing(drive: TaggedDrive, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def made(edges: dict[int, list[Edge]]) -> tuple[Meanings, Lessons]:
 
 def test_without_files_it_is_nearness_to_the_name() -> None:
     meanings, _ = made({})
-    found = meanings.likeness(PATHS, np.stack([axis(0), axis(1)]), 1, axis(0, 2))
+    found = meanings.of(PATHS, np.stack([axis(0), axis(1)]), 1, axis(0, 2)).likeness
     assert found[0] > found[1]
 
 
@@ -37,15 +37,19 @@ def test_a_verdict_moves_a_tag_and_a_rejection_moves_it_away() -> None:
     names = np.stack([axis(0), axis(1)])
     neighbours.add(1, axis(5))
     neighbours.add(2, axis(6))
-    before = meanings.likeness(PATHS, names, 1, axis(5, 7))
+    before = meanings.of(PATHS, names, 1, axis(5, 7)).likeness
     edges[1] = [Edge("two")]
     lessons.refresh([1], [])
-    after = meanings.likeness(PATHS, names, 1, axis(5, 7))
-    assert after[1] > before[1] + 0.1
-    assert list(meanings.examples()) == [0.0, 1.0]
+    after = meanings.of(PATHS, names, 1, axis(5, 7))
+    assert after.likeness[1] > before[1] + 0.1
+    assert after.corrected[1] > 0 > after.corrected[0]
+    assert list(after.examples) == [0.0, 1.0]
     edges[1] = [Edge("two", EdgeState.REJECTED, Source.PERSON)]
     lessons.refresh([1], [])
-    assert meanings.likeness(PATHS, names, 1, axis(5, 7))[1] < before[1]
+    rejected = meanings.of(PATHS, names, 1, axis(5, 7))
+    assert rejected.likeness[1] < before[1]
+    assert rejected.corrected[1] < 0
+    assert rejected.corrected[0] == 0, "of a tag that nobody judged nothing is known"
 
 
 def test_all_files_are_asked_about_in_turn() -> None:

@@ -7,7 +7,7 @@ from tagger.extract.result import Extract, Kind
 from tagger.suggest.encoder import Encoder
 from tagger.suggest.neighbours import Neighbours
 from tagger.suggest.offline import Offline
-from tagger.suggest.phrases import key_phrases
+from tagger.suggest.phrases import key_phrases, runs
 from tagger.suggest.subject import Subject, Wishes
 from tagger.suggest.vocabulary import Vocabulary, key_of
 
@@ -98,11 +98,11 @@ def test_neighbours_are_kept(encoder: Encoder, tmp_path: Path) -> None:
 
 
 def test_key_phrases_in_several_languages(encoder: Encoder) -> None:
-    english = [phrase.text for phrase in key_phrases("Bread", BREAD * 2, encoder)]
+    english = [phrase.text for phrase in key_phrases("Bread", runs("Bread", BREAD * 2, encoder))]
     assert any("sourdough" in phrase for phrase in english[:3])
     chinese = "水稻种植需要灌溉。水稻种植在春季开始,灌溉系统很重要。水稻种植和灌溉系统。"
-    assert any("水稻" in phrase.text or "灌溉" in phrase.text for phrase in key_phrases("", chinese, encoder))
-    assert key_phrases("", "", encoder) == []
+    assert any("水稻" in phrase.text or "灌溉" in phrase.text for phrase in key_phrases("", runs("", chinese, encoder)))
+    assert key_phrases("", runs("", "", encoder)) == []
 
 
 def test_names_of_tags_in_a_text(encoder: Encoder) -> None:
