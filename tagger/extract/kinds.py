@@ -16,6 +16,7 @@ from tagger.extract import (
     media,
     notebook,
     office,
+    outlook,
     pdf,
     program,
     table,
@@ -57,7 +58,7 @@ def extractor_for(sniffed: Sniffed) -> Extractor | None:
     if sniffed.kind in _OFFICE and not any(word in sniffed.media_type for word in _ZIPPED):
         return legacy.extract
     if sniffed.media_type == "application/vnd.ms-outlook":
-        return None  # its type and path are known, its text is not read
+        return outlook.extract
     if sniffed.media_type == "image/svg+xml":
         return data.extract
     return EXTRACTORS.get(sniffed.kind)

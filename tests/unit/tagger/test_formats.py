@@ -232,15 +232,3 @@ def test_wide_text_without_a_mark_is_text(tmp_path: Path, encoding: str) -> None
     assert "à cause de la pluie" in found.text
     path.write_bytes(bytes(range(1, 100)) * 2 + b"\0\1\2\0" * 50)
     assert read(path).kind is Kind.OTHER
-
-
-def test_a_mail_that_outlook_saved_is_a_mail(tmp_path: Path) -> None:
-    """A compound file ([MS-CFB]) whose directory, in its second sector, names what only such mails have."""
-    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + bytes.fromhex("3e000300feff09000600") + bytes(14)
-    sectors = head + (1).to_bytes(4, "little")
-    entry = "__properties_version1.0\0".encode("utf-16-le")
-    path = tmp_path / "offer.doc"
-    path.write_bytes(sectors.ljust(1024, b"\0") + entry.ljust(512, b"\0") + bytes(4096))
-    found = read(path)
-    assert (found.kind, found.media_type) == (Kind.MAIL, "application/vnd.ms-outlook")
-    assert found.not_looked_at == ("content",)
