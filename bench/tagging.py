@@ -1,312 +1,288 @@
-"""What the offline suggester's tags are worth: texts that people have labelled, before and after some were taught.
+"""What suggested tags are worth: texts that people have labelled (`bench.texts`), before and after some were taught.
 
-The texts are descriptions of Debian's packages, the truth is what their maintainers and debtags said of them. They are
-fetched by apt into a folder of their own (`--cache`) and never committed. Sets marked `held out` had no part in the
-choice of the method or of its weights. Every text is new to the suggester when it is asked: first those that are taught
-are seen and given their tags, then the others come, one by one.
+Every text is new to the suggester when it is asked: first those that are taught are seen and given their tags, then
+the others come, one by one. Sets marked `held out` had no part in the choice of the method or of its weights.
 """
 
 import argparse
 import math
 import random
-import re
 import statistics
-import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from bench import texts
 from bench.mounts import PROJECT
+from bench.texts import SETS, Item
+from graphfs.config import Llm
 from graphfs.model import Edge, Source, Tag
+from graphfs.names import fold
 from tagger.extract.result import Extract, Kind
 from tagger.suggest.encoder import Encoder
+from tagger.suggest.llm import Budget
 from tagger.suggest.neighbours import Neighbours
 from tagger.suggest.offline import Offline
-from tagger.suggest.subject import Subject, Wishes
+from tagger.suggest.phrases import key_phrases, runs
+from tagger.suggest.subject import Subject, Suggester, Wishes
 
 SHARES = (0.0, 0.05, 0.1, 0.25)
 """Of the texts: how many are taught."""
-MOST = 300
-A_LABEL = 40
-SHORTEST = 40
 SURE = 0.3
 """Calibration is measured over suggestions at least this sure."""
 LEFT = 0.75
 """This part of the texts is measured, the same at every share."""
+AT = 5
 
-Package = dict[str, str]
+Said = list[tuple[str, float]]
+"""Tags with confidence, the surest first."""
 
 
-@dataclass(frozen=True)
-class Item:
-    """A text and its true labels."""
+class Run(NamedTuple):
+    """What was said of each text that was asked about, and what it cost: seconds of processor time, tokens."""
 
-    text: str
-    labels: frozenset[str]
+    asked: list[tuple[Item, Said]]
+    seconds: float
+    tokens: int = 0
 
 
 @dataclass(frozen=True)
 class Score:
-    """How one pass did. `micro`: of as many tags as the truth has, the part that is right (micro-F1 at that number)."""
+    """How one pass did. At five: of the first five suggestions. `micro`: of as many tags as the truth has, the part
+    that is right (micro-F1 at that number). nan where there is nothing to judge."""
 
+    precision: float
+    recall: float
+    f1: float
     hit1: float
     hit3: float
     micro: float
+    known: float
+    """Of all suggestions: those that are in the vocabulary."""
     ece: float
     applied: float
-    """Of the tags that would have been applied, the part that is right; nan when there were none."""
-    milliseconds: float
+    """Of the tags that would have been applied, the part that is right."""
+    seconds: float
+    """Of processor time, for 1,000 texts."""
+    tokens: float
+    """For 1,000 texts."""
 
 
-def _debtags(facet: str) -> Callable[[Package], set[str]]:
-    return lambda package: set(re.findall(rf"\b{facet}::([\w-]+)", package.get("Tag", "")))
-
-
-def _section(package: Package) -> set[str]:
-    return {package.get("Section", "")}
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-SETS: dict[str, tuple[str, Callable[[Package], set[str]], frozenset[str]]] = {
-    "fields of science": (
-        "en",
-        _debtags("field"),
-        _words(
-            "astronomy aviation biology chemistry electronics finance geography geology genealogy linguistics"
-            " mathematics medicine meteorology physics religion statistics arts"
-        ),
-    ),
-    "games by kind, held out": (
-        "en",
-        _debtags("game"),
-        _words("adventure arcade board card fps mud platform puzzle rpg simulation sport strategy tetris typing"),
-    ),
-    "networks by service, held out": (
-        "en",
-        _debtags("network"),
-        _words("client configuration firewall hiavailability load-balancing routing scanner server service vpn"),
-    ),
-    "sections in French, held out": (
-        "fr",
-        _section,
-        _words(
-            "admin database editors education electronics fonts games graphics hamradio mail math science"
-            " sound text vcs video web"
-        ),
-    ),
-    "sections in Chinese": (
-        "zh_CN",
-        _section,
-        _words("admin database editors education fonts games graphics mail math science sound text video web"),
-    ),
-}
-"""By name: language, labels of a package, which of them count."""
-
-
-# -- data
-
-
-def fetch(cache: Path) -> None:
-    """Debian's index of packages with the descriptions' translations, by apt, into `cache` alone."""
-    lists = cache / "lists"
-    if any(lists.glob("*_main_i18n_Translation-*")):
-        return
-    (lists / "partial").mkdir(parents=True, exist_ok=True)
-    languages = ",".join(sorted({one[0] for one in SETS.values()}))
-    options = {
-        "Dir::State::lists": lists,
-        "Dir::Cache": cache / "cache",
-        "Acquire::Languages": languages,
-        "APT::Sandbox::User": "root",
-    }
-    command = [
-        "apt-get",
-        "update",
-        "-q",
-        *(part for key, value in options.items() for part in ("-o", f"{key}={value}")),
-    ]
-    subprocess.run(command, check=True)
-
-
-def _stanzas(file: Path) -> Iterator[Package]:
-    shown = subprocess.run(
-        ["/usr/lib/apt/apt-helper", "cat-file", str(file)], capture_output=True, check=True, text=True
-    )
-    for stanza in shown.stdout.split("\n\n"):
-        fields: Package = {}
-        key = ""
-        for line in stanza.split("\n"):
-            if line[:1] in (" ", "\t") and key:
-                fields[key] += "\n" + line[1:]
-            elif ":" in line:
-                key, _, value = line.partition(":")
-                fields[key] = value.strip()
-        if fields:
-            yield fields
-
-
-def _largest(cache: Path, pattern: str) -> Path:
-    found = sorted((cache / "lists").glob(pattern), key=lambda path: path.stat().st_size)
-    if not found:
-        raise SystemExit(f"{cache} has no {pattern}: remove the folder, and it is fetched again")
-    return found[-1]
-
-
-def _texts(cache: Path, language: str) -> dict[str, str]:
-    found = {}
-    for fields in _stanzas(_largest(cache, f"*_main_i18n_Translation-{language.replace('_', '%5f')}*")):
-        said = next(
-            (
-                value
-                for key, value in fields.items()
-                if re.fullmatch(r"Description-\w+", key) and key != "Description-md5"
-            ),
-            "",
-        )
-        found[fields.get("Package", "")] = " ".join(re.sub(r"\n \.?|\n\.?", " ", said).split())
-    return found
-
-
-def load(cache: Path, name: str, packages: dict[str, Package]) -> list[Item]:
-    """At most `MOST` texts, of one package a source, no label with more than `A_LABEL`; always the same ones."""
-    language, labels_of, allowed = SETS[name]
-    texts = _texts(cache, language)
-    names = sorted(texts.keys() & packages.keys())
-    random.Random(11).shuffle(names)
-    found: list[Item] = []
-    sources: set[str] = set()
-    counted: Counter[str] = Counter()
-    for one in names:
-        labels = frozenset(labels_of(packages[one])) & allowed
-        source = packages[one].get("Source", one).split(" ")[0]
-        if not labels or source in sources or len(texts[one]) < SHORTEST or any(counted[x] >= A_LABEL for x in labels):
-            continue
-        sources.add(source)
-        counted.update(labels)
-        found.append(Item(texts[one], labels))
-        if len(found) == MOST:
-            break
-    return found
-
-
-# -- measuring
-
-
-def score(asked: Sequence[tuple[Item, list[tuple[str, float]]]], seconds: float) -> Score:
-    """Of each text: its item, and tags with confidence, the surest first."""
-    hit1 = statistics.fmean(bool(said and said[0][0] in item.labels) for item, said in asked)
-    hit3 = statistics.fmean(any(tag in item.labels for tag, _ in said[:3]) for item, said in asked)
-    right = sum(tag in item.labels for item, said in asked for tag, _ in said[: len(item.labels)])
-    judged = [(sure, tag in item.labels) for item, said in asked for tag, sure in said]
+def score(run: Run, labels: set[str]) -> Score:
+    """Judges a pass."""
+    truth = sum(len(item.labels) for item, _ in run.asked)
+    said = [one for _, some in run.asked for one in some]
+    five = [(item, some[:AT]) for item, some in run.asked]
+    right = sum(tag in item.labels for item, some in five for tag, _ in some)
+    given = sum(len(some) for _, some in five)
+    precision, recall = right / max(1, given), right / truth
+    judged = [(sure, tag in item.labels) for item, some in run.asked for tag, sure in some]
     over = [one for one in judged if one[0] >= SURE]
     bins = [[(sure, good) for sure, good in over if low <= sure * 10 < low + 1] for low in range(11)]
-    off = sum(abs(sum(sure - good for sure, good in one)) for one in bins) / max(1, len(over))
     applied = [good for sure, good in judged if sure >= Wishes().apply_at]
     return Score(
-        hit1,
-        hit3,
-        right / sum(len(item.labels) for item, _ in asked),
-        off,
+        precision,
+        recall,
+        2 * precision * recall / max(1e-9, precision + recall),
+        statistics.fmean(any(tag in item.labels for tag, _ in some[:1]) for item, some in run.asked),
+        statistics.fmean(any(tag in item.labels for tag, _ in some[:3]) for item, some in run.asked),
+        sum(tag in item.labels for item, some in run.asked for tag, _ in some[: len(item.labels)]) / truth,
+        statistics.fmean(tag in labels for tag, _ in said) if said else math.nan,
+        sum(abs(sum(sure - good for sure, good in one)) for one in bins) / len(over) if over else math.nan,
         statistics.fmean(applied) if applied else math.nan,
-        seconds / len(asked) * 1000,
+        run.seconds / len(run.asked) * 1000,
+        run.tokens / len(run.asked) * 1000,
     )
 
 
-def offline(encoder: Encoder, items: Sequence[Item], taught: Sequence[int], measured: Sequence[int]) -> Score:
-    """The product's suggester, new, after the texts of these indices were taught."""
+# -- who is asked
+
+Method = Callable[[Sequence[Item], Sequence[int], Sequence[int]], Run]
+"""Of texts, the indices of those that are taught and of those that are measured."""
+
+
+def tags_of(items: Sequence[Item]) -> tuple[Tag, ...]:
+    """All labels of a set as a drive's tags."""
     labels = sorted({label for item in items for label in item.labels})
-    tags = tuple(Tag(number, 0, label, 1, 0) for number, label in enumerate(labels, 1))
-    wishes = Wishes(mode="strict", review_at=0.0, max_tags=len(labels))
-    known = {number + 1 for number in taught}
-    suggester = Offline(
-        encoder,
-        Neighbours(),
-        lambda file: [Edge(label) for label in sorted(items[file - 1].labels)] if file in known else [],
-        2026,
+    return tuple(Tag(number, 0, label, 1, 0) for number, label in enumerate(labels, 1))
+
+
+def subject_of(items: Sequence[Item], number: int) -> Subject:
+    """A text as a file whose name says nothing."""
+    return Subject(
+        number + 1, f"files/{number:04}.txt", str(number), Extract(Kind.TEXT, "text/plain", text=items[number].text)
     )
 
-    def ask(number: int) -> list[tuple[str, float]]:
-        extract = Extract(Kind.TEXT, "text/plain", text=items[number].text)
-        said = suggester.suggest(Subject(number + 1, f"files/{number:04}.txt", str(number), extract), wishes, tags)
-        topical = [(one.tag, one.confidence) for one in said if one.source is Source.MODEL]
-        return sorted(topical, key=lambda one: -one[1])
 
-    for number in taught:
-        ask(number)
-    begin = time.process_time()
-    asked = [(items[number], ask(number)) for number in measured]
-    return score(asked, time.process_time() - begin)
+def topical(suggester: Suggester, subject: Subject, wishes: Wishes, tags: tuple[Tag, ...]) -> Said:
+    """What a suggester says, without what follows from facts."""
+    said = suggester.suggest(subject, wishes, tags)
+    found = [(one.tag, one.confidence) for one in said if one.source is Source.MODEL]
+    return sorted(found, key=lambda one: -one[1])
 
 
-def nearest(encoder: Encoder, items: Sequence[Item], taught: Sequence[int], measured: Sequence[int]) -> Score:
+def offline(encoder: Encoder) -> Method:
+    """The product's suggester, new at every pass."""
+
+    def run(items: Sequence[Item], taught: Sequence[int], measured: Sequence[int]) -> Run:
+        tags, known = tags_of(items), {number + 1 for number in taught}
+        wishes = Wishes(mode="strict", review_at=0.0, max_tags=len(tags))
+        suggester = Offline(
+            encoder,
+            Neighbours(),
+            lambda file: [Edge(label) for label in sorted(items[file - 1].labels)] if file in known else [],
+            2026,
+        )
+        for number in taught:
+            suggester.suggest(subject_of(items, number), wishes, tags)
+        begin = time.process_time()
+        asked = [(items[number], topical(suggester, subject_of(items, number), wishes, tags)) for number in measured]
+        return Run(asked, time.process_time() - begin)
+
+    return run
+
+
+def phrases(encoder: Encoder) -> Method:
+    """To compare: key phrases alone, which know no vocabulary."""
+
+    def run(items: Sequence[Item], taught: Sequence[int], measured: Sequence[int]) -> Run:
+        begin = time.process_time()
+        asked = []
+        for number in measured:
+            text = items[number].text
+            found = key_phrases("", runs("", text, encoder), AT)
+            asked.append((items[number], [(fold(one.text), one.score) for one in found]))
+        return Run(asked, time.process_time() - begin)
+
+    return run
+
+
+def nearest(encoder: Encoder) -> Method:
     """To compare: the labels nearest to the text by embedding when nothing was taught, else the votes of the eight
     nearest taught texts."""
-    labels = sorted({label for item in items for label in item.labels})
-    begin = time.process_time()
-    vectors = encoder.embed([item.text for item in items])
-    if taught:
-        truth = np.array([[label in items[number].labels for label in labels] for number in taught], dtype=np.float32)
-        likeness = vectors[list(measured)] @ vectors[list(taught)].T
-        sure = np.zeros((len(measured), len(labels)), dtype=np.float32)
-        for row, line in enumerate(likeness):
-            best = np.argsort(-line)[:8]
-            sure[row] = np.maximum(line[best], 0) @ truth[best] / 8
-    else:
-        sure = vectors[list(measured)] @ encoder.embed(labels).T
-    asked = []
-    for row, number in enumerate(measured):
-        order = np.argsort(-sure[row])
-        asked.append((items[number], [(labels[one], float(sure[row][one])) for one in order]))
-    return score(asked, time.process_time() - begin)
+
+    def run(items: Sequence[Item], taught: Sequence[int], measured: Sequence[int]) -> Run:
+        labels = [tag.path for tag in tags_of(items)]
+        begin = time.process_time()
+        vectors = encoder.embed([items[number].text for number in measured])
+        if taught:
+            truth = np.array([[label in items[number].labels for label in labels] for number in taught], np.float32)
+            likeness = vectors @ encoder.embed([items[number].text for number in taught]).T
+            sure = np.zeros((len(measured), len(labels)), dtype=np.float32)
+            for row, line in enumerate(likeness):
+                best = np.argsort(-line)[:8]
+                sure[row] = np.maximum(line[best], 0) @ truth[best] / 8
+        else:
+            sure = vectors @ encoder.embed(labels).T
+        asked = []
+        for row, number in enumerate(measured):
+            order = np.argsort(-sure[row], kind="stable")
+            asked.append((items[number], [(labels[one], float(sure[row][one])) for one in order]))
+        return Run(asked, time.process_time() - begin)
+
+    return run
 
 
-def measure(encoder: Encoder, items: Sequence[Item], draws: int) -> list[tuple[float, str, list[Score]]]:
-    """(share, method, one score a draw), the same texts measured at every share of a draw."""
-    found: list[tuple[float, str, list[Score]]] = []
+class _Nothing:
+    """A memory in which no answer is found: every one is paid for."""
+
+    def remembered(self, content: str, model: str, prompt: str) -> tuple[str, ...] | None:
+        return None
+
+    def remember(self, content: str, model: str, prompt: str, texts: tuple[str, ...]) -> None:
+        pass
+
+
+def large(encoder: Encoder, llm: Llm) -> Method:
+    """A large model at an endpoint; nothing is taught. Importing what it takes needs seconds, so only when asked."""
+    from tagger.suggest import method  # noqa: PLC0415
+
+    def run(items: Sequence[Item], taught: Sequence[int], measured: Sequence[int]) -> Run:
+        tags, tokens = tags_of(items), 0
+
+        def account(more: int) -> int:
+            nonlocal tokens
+            tokens += more
+            return tokens
+
+        suggester = method.suggester(
+            llm,
+            method.endpoint(llm),
+            Offline(encoder, Neighbours(), lambda file: [], 2026),
+            _Nothing(),
+            Budget(0, account),
+        )
+        wishes = Wishes(review_at=0.0, max_tags=AT)
+        begin = time.process_time()
+        try:
+            asked = [
+                (items[number], topical(suggester, subject_of(items, number), wishes, tags)) for number in measured
+            ]
+        finally:
+            suggester.close()
+        return Run(asked, time.process_time() - begin, tokens)
+
+    return run
+
+
+def rows_of(encoder: Encoder, llm: Llm | None) -> list[tuple[float, str, Method]]:
+    """Share taught, name, method: one row of the table each."""
+    found: list[tuple[float, str, Method]] = [(0.0, "key phrases", phrases(encoder))]
     for share in SHARES:
-        for method, run in (("nearest", nearest), ("offline", offline)):
-            scores = []
-            for draw in range(draws):
-                order = list(range(len(items)))
-                random.Random(draw).shuffle(order)
-                measured, rest = order[: int(LEFT * len(order))], order[int(LEFT * len(order)) :]
-                scores.append(run(encoder, items, rest[: round(share * len(items))], measured))
-            found.append((share, method, scores))
+        found.append((share, "nearest", nearest(encoder)))
+        found.append((share, "offline", offline(encoder)))
+    if llm is not None:
+        found.append((0.0, f"{llm.model}, {llm.method}", large(encoder, llm)))
     return found
 
 
-def table(name: str, items: Sequence[Item], rows: Sequence[tuple[float, str, list[Score]]]) -> str:
+def measure(method: Method, items: Sequence[Item], share: float, draws: int, most: int) -> list[Score]:
+    """One score a draw; the same texts are measured at every share of a draw."""
+    labels = {label for item in items for label in item.labels}
+    scores = []
+    for draw in range(draws):
+        order = list(range(len(items)))
+        random.Random(draw).shuffle(order)
+        measured, rest = order[: int(LEFT * len(order))], order[int(LEFT * len(order)) :]
+        scores.append(score(method(items, rest[: round(share * len(items))], measured[:most]), labels))
+    return scores
+
+
+COLUMNS = (
+    ("precision", "P at 5"), ("recall", "R at 5"), ("f1", "F1 at 5"), ("hit1", "hit at 1"), ("hit3", "hit at 3"),
+    ("micro", "micro-F1"), ("known", "known"), ("ece", "calibration error"), ("applied", "applied and right"),
+)  # fmt: skip
+
+
+def row(share: float, name: str, scores: Sequence[Score]) -> str:
     """Means over the draws; `±` half the span between the best and the worst."""
+    cells = [f"{share:.0%}", name]
+    for field, _ in COLUMNS:
+        values = [value for one in scores if not math.isnan(value := getattr(one, field))]
+        if not values or (field in ("ece", "applied") and name in ("nearest", "key phrases")):
+            cells.append("")
+        elif field in ("precision", "recall", "f1", "known"):
+            cells.append(f"{statistics.fmean(values):.2f}")
+        else:
+            cells.append(f"{statistics.fmean(values):.2f} ±{(max(values) - min(values)) / 2:.2f}")
+    cells.append(f"{statistics.fmean([one.seconds for one in scores]):.0f} s")
+    if tokens := statistics.fmean([one.tokens for one in scores]):
+        cells[-1] += f", {tokens / 1000:,.0f}k tokens"
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def heading(name: str, items: Sequence[Item]) -> str:
+    """What stands above the rows of a set."""
     labels = {label for item in items for label in item.labels}
     each = sum(len(item.labels) for item in items) / len(items)
-    lines = [
-        f"**{name}**: {len(items)} texts, {len(labels)} labels, {each:.1f} a text",
-        "",
-        "| taught | method | hit at 1 | hit at 3 | micro-F1 | calibration error | applied and right | ms a text |",
-        "|---:|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for share, method, scores in rows:
-        cells = [f"{share:.0%}", method]
-        for field in ("hit1", "hit3", "micro", "ece", "applied"):
-            if method == "nearest" and field in ("ece", "applied"):
-                cells.append("")
-                continue
-            values = [value for one in scores if not math.isnan(value := getattr(one, field))]
-            if not values:
-                cells.append("none")
-                continue
-            cells.append(f"{statistics.fmean(values):.2f} ±{(max(values) - min(values)) / 2:.2f}")
-        cells.append(f"{statistics.fmean([one.milliseconds for one in scores]):.0f}")
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    columns = ["taught", "method", *(title for _, title in COLUMNS), "cost of 1,000"]
+    lines = [f"**{name}**: {len(items)} texts, {len(labels)} labels, {each:.1f} a text", ""]
+    return "\n".join([*lines, "| " + " | ".join(columns) + " |", "|---:|---|" + "---:|" * (len(columns) - 2)]) + "\n"
 
 
 def main(arguments: list[str]) -> int:
@@ -314,14 +290,21 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--cache", type=Path, default=PROJECT / "build" / "tagging", help="where the texts are kept")
     parser.add_argument("--set", action="append", choices=sorted(SETS), help="only this one; may be repeated")
     parser.add_argument("--draws", type=int, default=3, help="how often other texts are taught")
+    parser.add_argument("--most", type=int, default=texts.MOST, help="texts that are measured at most")
+    parser.add_argument("--llm", metavar="URL", help="an OpenAI-compatible endpoint, to be measured too")
+    parser.add_argument("--model", default="", help="the endpoint's model")
+    parser.add_argument("--method", choices=("selective", "generative"), default="selective", help="how it is asked")
+    parser.add_argument("--only-llm", action="store_true", help="the endpoint alone")
     given = parser.parse_args(arguments)
-    fetch(given.cache)
-    packages = {
-        one["Package"]: one for one in _stanzas(_largest(given.cache, "*_main_binary-*_Packages*")) if "Package" in one
-    }
-    encoder = Encoder()
+    given.cache.mkdir(parents=True, exist_ok=True)
+    texts.fetch(given.cache)
+    llm = Llm(base_url=given.llm, model=given.model, method=given.method) if given.llm else None
+    rows = rows_of(Encoder(), llm)
     for name in given.set or SETS:
-        items = load(given.cache, name, packages)
-        sys.stdout.write(table(name, items, measure(encoder, items, given.draws)) + "\n")
-        sys.stdout.flush()
+        items = texts.load(given.cache, name)
+        sys.stdout.write(heading(name, items))
+        for share, title, method in rows[-1:] if given.only_llm else rows:
+            sys.stdout.write(row(share, title, measure(method, items, share, given.draws, given.most)))
+            sys.stdout.flush()
+        sys.stdout.write("\n")
     return 0
