@@ -25,7 +25,6 @@ from graphfs.model import Edge, Source, Tag
 from graphfs.names import fold
 from tagger.extract.result import Extract, Kind
 from tagger.suggest.encoder import Encoder
-from tagger.suggest.llm import Budget
 from tagger.suggest.neighbours import Neighbours
 from tagger.suggest.offline import Offline
 from tagger.suggest.phrases import key_phrases, runs
@@ -201,6 +200,7 @@ class _Nothing:
 def large(encoder: Encoder, llm: Llm) -> Method:
     """A large model at an endpoint; nothing is taught. Importing what it takes needs seconds, so only when asked."""
     from tagger.suggest import method  # noqa: PLC0415
+    from tagger.suggest.ladder import Budget  # noqa: PLC0415
 
     def run(items: Sequence[Item], taught: Sequence[int], measured: Sequence[int]) -> Run:
         tags, tokens = tags_of(items), 0

@@ -149,7 +149,8 @@ def _large(
     llm = config.tagger.llm
     if not llm.base_url or not llm.model:
         return None
-    from tagger.suggest.llm import Beside, Budget  # noqa: PLC0415 - LlamaIndex is 120 MB and 3 s: only for those who want it
+    from tagger.suggest.ladder import Budget  # noqa: PLC0415 - LlamaIndex is 120 MB and 3 s: only for those who want it
+    from tagger.suggest.llm import Beside  # noqa: PLC0415 - as above
     from tagger.suggest.method import endpoint, near, suggester  # noqa: PLC0415 - as above
 
     budget = Budget(llm.daily_token_budget, lambda tokens: drive.spend(str(llm.base_url), tokens))

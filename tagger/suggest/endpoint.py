@@ -25,7 +25,7 @@ _PAUSE = 300.0
 
 
 class Unsupported(Exception):
-    """The endpoint refuses this way of asking for structure: go a rung down."""
+    """The endpoint refuses this question, or this way of asking for structure: go a rung down."""
 
 
 class Endpoint:
@@ -68,7 +68,7 @@ class Endpoint:
         try:
             response = self._llm.chat(messages, **wanted)
         except openai.APIStatusError as error:
-            if error.status_code in {400, 415, 422, 501} and rung != "plain":
+            if error.status_code in {400, 413, 415, 422, 501}:
                 raise Unsupported(f"{error.status_code} for {rung}") from error
             raise of_status(error, "the endpoint") from error
         except openai.APITimeoutError as error:

@@ -14,9 +14,8 @@ from graphfs.model import Source, Suggestion, Tag
 from tagger.suggest import facts
 from tagger.suggest.answers import Answer, Chosen, parse
 from tagger.suggest.choice import Idea, choose
-from tagger.suggest.endpoint import RUNGS, Unsupported
-from tagger.suggest.failure import AnswerUnusable
-from tagger.suggest.llm import PICTURE_TOKENS, Asked, Beside, Budget, Memory, Near, Question, question
+from tagger.suggest.ladder import Asked, Budget, Ladder
+from tagger.suggest.llm import Beside, Memory, Near, Question, question
 from tagger.suggest.offline import Offline
 from tagger.suggest.prompt import Prompt
 from tagger.suggest.subject import Subject, Wishes
@@ -63,9 +62,9 @@ class Generative:
         self._near = near or Near(offline, lock or contextlib.nullcontext())
         self.turn: AbstractContextManager[object] = threading.BoundedSemaphore(self._beside.at_once)
         self._offline, self._endpoint, self._prompt = offline, endpoint, prompt
-        self._memory, self._budget = memory, budget
+        self._memory = memory
         self._lock = lock or contextlib.nullcontext()
-        self._rung = 0
+        self._ladder = Ladder(endpoint, budget)
 
     @property
     def local(self) -> bool:
@@ -105,20 +104,7 @@ class Generative:
 
     def _ask(self, subject: Subject, wishes: Wishes) -> tuple[str, Answer]:
         system, user = self._prompt.render(subject, wishes, [])
-        shown = self._beside.shown(subject, wishes)
-        for number in range(self._rung, len(RUNGS)):
-            self._budget.check()
-            try:
-                text, tokens = self._endpoint.ask(system, user, RUNGS[number], _SCHEMA, shown)
-            except Unsupported:
-                if number + 1 < len(RUNGS):
-                    self._rung = max(self._rung, number + 1)
-                continue
-            self._budget.spend(tokens or (len(system) + len(user) + len(text)) // 4 + PICTURE_TOKENS * len(shown))
-            answer = parse(text)
-            if answer is not None:
-                return text, answer
-        raise AnswerUnusable("the model's answers could not be understood")
+        return self._ladder.ask(system, user, _SCHEMA, self._beside.shown(subject, wishes))
 
     def _idea(self, chosen: Chosen, wishes: Wishes, version: str, tags: tuple[Tag, ...]) -> Idea | None:
         """A name as the tag that it means, else as a new one; facts are not the model's to say."""

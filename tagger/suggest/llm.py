@@ -10,7 +10,6 @@ vocabulary; one new tag at most is proposed, for review. Knows no library of mod
 import contextlib
 import itertools
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
@@ -21,31 +20,13 @@ from graphfs.model import Source, Suggestion, Tag
 from tagger.suggest import facts
 from tagger.suggest.answers import Answer, Chosen, parse
 from tagger.suggest.choice import Idea, choose
-from tagger.suggest.endpoint import RUNGS, Rung, Unsupported
-from tagger.suggest.failure import AnswerUnusable, ModelUnavailable
+from tagger.suggest.ladder import PICTURE_TOKENS, Asked, Budget, Ladder
 from tagger.suggest.offline import Offline, passages, words_of
 from tagger.suggest.prompt import Prompt, cut
 from tagger.suggest.subject import Subject, Wishes
 from tagger.suggest.vocabulary import Vocabulary
 
 CANDIDATES = 40
-PICTURE_TOKENS = 800
-"""About what a picture of 1,024 pixels costs, where the endpoint does not say."""
-
-
-class Asked(Protocol):
-    """What is needed of an endpoint."""
-
-    model: str
-    local: bool
-
-    def close(self) -> None: ...
-
-    def ask(
-        self, system: str, user: str, rung: Rung, schema: dict[str, Any], pictures: Sequence[bytes] = ()
-    ) -> tuple[str, int]:
-        """See `tagger.suggest.endpoint.Endpoint.ask`."""
-        ...
 
 
 class Memory(Protocol):
@@ -54,27 +35,6 @@ class Memory(Protocol):
     def remembered(self, content: str, model: str, prompt: str) -> tuple[str, ...] | None: ...
 
     def remember(self, content: str, model: str, prompt: str, texts: tuple[str, ...]) -> None: ...
-
-
-class Budget:
-    """Tokens that may be used a day (UTC); 0: any number. What is over is used up, nothing is taken back.
-
-    `account` adds to the day's sum and returns it: the drive's, so that all taggers share it and a restart forgets
-    nothing.
-    """
-
-    def __init__(self, tokens: int, account: Callable[[int], int], clock: Callable[[], float] = time.time) -> None:
-        self._most, self._account, self._clock = tokens, account, clock
-
-    def check(self) -> None:
-        """ModelUnavailable until midnight when the day's tokens are used up."""
-        if self._most and self._account(0) >= self._most:
-            left = 86_400 - self._clock() % 86_400
-            raise ModelUnavailable(f"today's {self._most:,} tokens are used up", seconds=left, stands=True)
-
-    def spend(self, tokens: int) -> None:
-        """Counts what an answer cost."""
-        self._account(tokens)
 
 
 class Question(NamedTuple):
@@ -169,9 +129,8 @@ class LargeModel:
         self._endpoint = endpoint
         self._prompt = prompt
         self._memory = memory
-        self._budget = budget
         self._lock = lock or contextlib.nullcontext()
-        self._rung = 0
+        self._ladder = Ladder(endpoint, budget)
 
     @property
     def local(self) -> bool:
@@ -211,25 +170,8 @@ class LargeModel:
         return asked._replace(embedded=tuple(passages(*words_of(self._near.read(subject, wishes)))))
 
     def _ask(self, subject: Subject, wishes: Wishes, candidates: list[str]) -> tuple[str, Answer]:
-        """Goes down the ladder until an answer can be understood. A rung that the endpoint refuses is not tried
-        again."""
         system, user = self._prompt.render(subject, wishes, candidates)
-        schema = answer_schema(candidates, wishes)
-        shown = self._beside.shown(subject, wishes)
-        for number in range(self._rung, len(RUNGS)):
-            self._budget.check()
-            try:
-                text, tokens = self._endpoint.ask(system, user, RUNGS[number], schema, shown)
-            except Unsupported:
-                if number + 1 < len(RUNGS):
-                    self._rung = max(self._rung, number + 1)
-                continue
-            size = len(system) + len(user) + len(text)
-            self._budget.spend(tokens or size // 4 + PICTURE_TOKENS * len(shown))
-            answer = parse(text)
-            if answer is not None:
-                return text, answer
-        raise AnswerUnusable("the model's answers could not be understood")
+        return self._ladder.ask(system, user, answer_schema(candidates, wishes), self._beside.shown(subject, wishes))
 
     def _idea(
         self, chosen: Chosen, candidates: list[str], wishes: Wishes, version: str, tags: tuple[Tag, ...]

@@ -13,7 +13,8 @@ from tagger.suggest.embedding import Embedding
 from tagger.suggest.encoder import Words
 from tagger.suggest.endpoint import Endpoint
 from tagger.suggest.generative import Generative
-from tagger.suggest.llm import Asked, Beside, Budget, LargeModel, Memory, Near
+from tagger.suggest.ladder import Asked, Budget
+from tagger.suggest.llm import Beside, LargeModel, Memory, Near
 from tagger.suggest.offline import Offline
 from tagger.suggest.prompt import Prompt
 from tagger.suggest.votes import Votes

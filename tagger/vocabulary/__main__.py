@@ -127,7 +127,7 @@ def _large(drive: Drive, llm: Llm, offline: Offline, stack: contextlib.ExitStack
     if not llm.base_url or not llm.model:
         return None
     from tagger.suggest.generative import Generative  # noqa: PLC0415 - LlamaIndex is 120 MB and 3 s
-    from tagger.suggest.llm import Budget  # noqa: PLC0415 - as above
+    from tagger.suggest.ladder import Budget  # noqa: PLC0415 - as above
     from tagger.suggest.method import asked, endpoint, generative_prompts  # noqa: PLC0415 - as above
     from tagger.suggest.prompt import Prompt  # noqa: PLC0415 - as above
 

@@ -22,7 +22,8 @@ from tagger.pipeline import Desk, Locked, Pipeline, Private
 from tagger.speech import Listener
 from tagger.suggest.encoder import Encoder
 from tagger.suggest.endpoint import Endpoint
-from tagger.suggest.llm import Beside, Budget, LargeModel
+from tagger.suggest.ladder import Budget
+from tagger.suggest.llm import Beside, LargeModel
 from tagger.suggest.method import near
 from tagger.suggest.neighbours import Neighbours
 from tagger.suggest.offline import Offline

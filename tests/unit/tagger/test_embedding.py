@@ -16,7 +16,8 @@ from tagger.extract.result import Extract, Kind
 from tagger.suggest.encoder import Encoder
 from tagger.suggest.failure import ModelUnavailable
 from tagger.suggest.generative import Generative
-from tagger.suggest.llm import Budget, LargeModel
+from tagger.suggest.ladder import Budget
+from tagger.suggest.llm import LargeModel
 from tagger.suggest.method import endpoint, near, suggester
 from tagger.suggest.neighbours import Neighbours
 from tagger.suggest.offline import Offline

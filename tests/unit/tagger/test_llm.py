@@ -14,7 +14,8 @@ from tagger.extract.result import Extract, Kind
 from tagger.suggest.encoder import Encoder
 from tagger.suggest.endpoint import Endpoint, is_local, retry_after
 from tagger.suggest.failure import AnswerUnusable, ModelUnavailable
-from tagger.suggest.llm import Budget, LargeModel
+from tagger.suggest.ladder import Budget
+from tagger.suggest.llm import LargeModel
 from tagger.suggest.neighbours import Neighbours
 from tagger.suggest.offline import Offline
 from tagger.suggest.prompt import Prompt
@@ -130,6 +131,25 @@ def test_nonsense_on_every_rung_is_the_files_failure(server: ScriptedEndpoint, m
     with pytest.raises(AnswerUnusable):
         model.suggest(subject(), Wishes(), TAGS)
     assert len(server.requests) == 3
+
+
+def test_a_file_that_the_endpoint_refuses_fails_alone(server: ScriptedEndpoint, model: LargeModel) -> None:
+    """Too long for the model, or against its rules: the others are asked as before, with structure."""
+    model.suggest(subject(), Wishes(), TAGS)
+    server.refuses = lambda request: "forbidden" in request["messages"][1]["content"]
+    with pytest.raises(AnswerUnusable, match="400"):
+        model.suggest(subject("This text is forbidden."), Wishes(max_tags=2), TAGS)
+    model.suggest(subject("Other text about rice."), Wishes(max_tags=3), TAGS)
+    assert server.requests[-1]["response_format"]["type"] == "json_schema"
+
+
+def test_an_endpoint_that_refuses_every_question_is_not_the_files_fault(
+    server: ScriptedEndpoint, model: LargeModel
+) -> None:
+    server.refuses = lambda request: True
+    with pytest.raises(ModelUnavailable) as caught:
+        model.suggest(subject(), Wishes(), TAGS)
+    assert caught.value.stands
 
 
 @pytest.mark.parametrize(

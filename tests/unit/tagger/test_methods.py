@@ -8,7 +8,7 @@ from graphfs.model import Suggestion, Tag
 from tagger.extract.result import Extract, Kind
 from tagger.suggest.answers import Answer, parse
 from tagger.suggest.encoder import Encoder
-from tagger.suggest.llm import Budget
+from tagger.suggest.ladder import Budget
 from tagger.suggest.method import endpoint, suggester
 from tagger.suggest.neighbours import Neighbours
 from tagger.suggest.offline import Offline
