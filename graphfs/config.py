@@ -115,6 +115,7 @@ class Llm(Section, frozen=True, kw_only=True):
     model: str | None = None
     method: Literal["selective", "generative"] = "selective"
     samples: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
+    prompts: str | None = None
     api_key: Secret | None = None
     api_key_file: str | None = None
     timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0

@@ -70,7 +70,11 @@ def main(arguments: list[str] | None = None) -> int:
     with contextlib.ExitStack() as stack:
         stack.callback(program.close, drive)
         place = program.Place(given.server, _cache_folder(given), given.prompts)
-        well = program.run(drive, config, place, stop, stack, given.preview)
+        try:
+            well = program.run(drive, config, place, stop, stack, given.preview)
+        except InvalidArgument as error:
+            sys.stderr.write(f"tagger: {error}\n")
+            return 1
     return 0 if well else 1
 
 

@@ -155,8 +155,9 @@ def _large(
 
     budget = Budget(llm.daily_token_budget, lambda tokens: drive.spend(str(llm.base_url), tokens))
     beside = Beside(llm.concurrency, llm.max_pictures, listens)
+    own = prompts or (Path(llm.prompts).expanduser() if llm.prompts else None)
     by_meaning = near(config.tagger.embedding, drive, offline, locked.lock)
-    return suggester(llm, endpoint(llm), offline, drive, budget, prompts, locked.lock, beside, by_meaning)
+    return suggester(llm, endpoint(llm), offline, drive, budget, own, locked.lock, beside, by_meaning)
 
 
 def _subscribe(drive: Drive, listeners: tuple[Callable[[Event], None], ...], stop: threading.Event) -> bool:

@@ -1,8 +1,7 @@
 """The prompt for a large model: two templates in files that users may replace, filled with what is known of a file.
 
-The templates are LlamaIndex's (`{name}` is a variable, `{{` a brace). A file's text goes in as a value, bounded, and
-cannot end its
-own delimiter: whatever it says is data.
+The templates are LlamaIndex's: `{name}` is a variable, every other brace stays. A file's text goes in as a value,
+bounded, and cannot end its own delimiter: whatever it says is data.
 """
 
 import hashlib
@@ -12,12 +11,17 @@ from pathlib import Path
 
 from llama_index.core.prompts import PromptTemplate
 
+from graphfs.errors import InvalidArgument
 from tagger.suggest.subject import Subject, Wishes
 
 _MODES = {
     "strict": "Never make up a tag: new_tag is always null.",
     "prefer": "If the main subject is missing from the list, propose one short new_tag; else it is null.",
     "free": "If a subject is missing from the list, propose it as new_tag: one or two lower-case words.",
+}
+_VARIABLES = {
+    "system": {"max_tags", "mode_rule", "language"},
+    "user": {"tags", "path", "kind", "title", "properties", "text"},
 }
 _TEXT = 6_000
 _DELIMITER = re.compile(r"<(/?)(file)\b", re.I)
@@ -28,11 +32,19 @@ class Prompt:
     """The templates and their version."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """`folder` holds `system.txt` and `user.txt`; None: those that come with the program."""
+        """`folder` holds `system.txt` and `user.txt`; None: those that come with the program. InvalidArgument where
+        one cannot be read, or names a variable that there is not."""
         place = folder if folder is not None else resources.files("tagger.prompts")
-        self._texts = {name: place.joinpath(f"{name}.txt").read_text("utf-8") for name in ("system", "user")}
+        try:
+            self._texts = {name: place.joinpath(f"{name}.txt").read_text("utf-8") for name in _VARIABLES}
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidArgument(f"the prompts in {folder} cannot be read: {error}") from error
         self._system = PromptTemplate(self._texts["system"])
         self._user = PromptTemplate(self._texts["user"])
+        for name, template in (("system", self._system), ("user", self._user)):
+            if unknown := sorted(set(template.template_vars) - _VARIABLES[name]):
+                known = ", ".join(sorted(_VARIABLES[name]))
+                raise InvalidArgument(f"{name}.txt of the prompts names {', '.join(unknown)}; there is: {known}")
 
     def version(self, wishes: Wishes, shown: str = "") -> str:
         """Names the templates and all settings that change what is asked (not the list of tags): answers are

@@ -131,7 +131,7 @@ def _large(drive: Drive, llm: Llm, offline: Offline, stack: contextlib.ExitStack
     from tagger.suggest.method import asked, endpoint, generative_prompts  # noqa: PLC0415 - as above
     from tagger.suggest.prompt import Prompt  # noqa: PLC0415 - as above
 
-    prompt = Prompt(generative_prompts(None))
+    prompt = Prompt(generative_prompts(Path(llm.prompts).expanduser() if llm.prompts else None))
     budget = Budget(llm.daily_token_budget, lambda tokens: drive.spend(str(llm.base_url), tokens))
     made = Generative(offline, asked(llm, endpoint(llm)), prompt, drive, budget)
     stack.callback(made.close)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from graphfs.errors import InvalidArgument
 from graphfs.model import Suggestion, Tag
 from tagger.extract.result import Extract, Kind
 from tagger.suggest.encoder import Encoder
@@ -220,6 +221,21 @@ def test_templates_can_be_replaced(tmp_path: Path) -> None:
     assert own.render(subject(), Wishes(max_tags=2), ["rice"]) == ("Choose 2.", f"- rice of {TEXT}")
     assert own.version(Wishes()) != Prompt().version(Wishes())
     assert own.version(Wishes()) != own.version(Wishes(mode="free"))
+
+
+def test_the_example_in_the_prompt_is_an_answer() -> None:
+    system, _ = Prompt().render(subject(), Wishes(), ["rice"])
+    example = system[system.index("{") : system.rindex("}") + 1]
+    assert json.loads(example)["tags"][0]["sure"] == "high"
+
+
+def test_templates_that_cannot_be_filled_are_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "system.txt").write_text("Choose {max_tags}.")
+    with pytest.raises(InvalidArgument, match="cannot be read"):
+        Prompt(tmp_path)
+    (tmp_path / "user.txt").write_text("{tags} of {txet}")
+    with pytest.raises(InvalidArgument, match=r"user\.txt of the prompts names txet; there is: .*text"):
+        Prompt(tmp_path)
 
 
 def test_retry_after() -> None:
