@@ -23,7 +23,8 @@ from gateway.app import Server, run_in_thread, token_of
 from gateway.service import open_service
 from graphfs.api import Drive
 from graphfs.cache.blobs import BlobCache
-from graphfs.cache.drive import CachedDrive, Waiting, connect_mount
+from graphfs.cache.drive import CachedDrive, Waiting
+from graphfs.cache.lending import connect_mount
 from graphfs.cache.pins import Pins
 from graphfs.cli.exits import EXITS
 from graphfs.client.connection import describe
@@ -246,6 +247,8 @@ class Mount:
             ca_file=Path(network.ca_file).expanduser() if network.ca_file else None,
             stamp=origins.stamp,
             own=origins.known,
+            serving=origins.own,
+            state=plan.state,
         )
         try:
             drive.chunk_size()

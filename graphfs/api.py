@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from graphfs.loans import Loan, Making
 from graphfs.model import (
     AttributeChange,
     Caller,
@@ -408,6 +409,28 @@ class Locks(Protocol):
         ...
 
 
+class Loans(Protocol):
+    """Folders lent to mounts. A mount that has one knows every name in it, makes new ones by itself, and tells of them
+    afterwards. Whoever else asks what is there, or would make or remove names, waits until it was recalled (an event)
+    and handed back, or is over: `LOAN_SECONDS` after it was lent or its mount made something last. So nobody sees less
+    than was closed before. Which mount asks is told by the caller's pid (`mount_of`)."""
+
+    def lend(self, caller: Caller, folder: int) -> Loan:
+        """Lends a folder below `files/`; again to who has it. NotPermitted: the caller is of no mount. Conflict:
+        another mount has it. TooLarge: it has more names than are told. NotFound, NotAFolder."""
+        ...
+
+    def make(self, caller: Caller, files: Sequence[Making]) -> list[Node]:
+        """Makes what was made in lent folders, in this order, under the ids that came with a loan: all or nothing. As
+        `create` and `commit` do; a loan that is over does not matter, then a name may be taken: AlreadyExists.
+        Prolongs what the mount was lent."""
+        ...
+
+    def hand_back(self, caller: Caller, folders: Sequence[int]) -> None:
+        """The mount has told of everything in them, and makes names there no more. Idempotent."""
+        ...
+
+
 class Events(Protocol):
     """What changed, pushed."""
 
@@ -458,7 +481,7 @@ class Access(Protocol):
         ...
 
 
-class Drive(Tree, Xattrs, Content, Locks, Views, Tags, Trash, Jobs, Events, Care, Access, Protocol):
+class Drive(Tree, Xattrs, Content, Locks, Loans, Views, Tags, Trash, Jobs, Events, Care, Access, Protocol):
     """All of it."""
 
     def close(self) -> None:

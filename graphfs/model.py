@@ -376,6 +376,8 @@ class EventKind(StrEnum):
     """Tags or their members changed."""
     JOBS = "jobs"
     """There is work for a tagger."""
+    RECALL = "recall"
+    """Somebody wants to know what is in folder `node`: the mount that it is lent to hands it back."""
     RESET = "reset"
     """Events were lost: forget everything cached."""
 

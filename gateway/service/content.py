@@ -112,26 +112,33 @@ class ContentPart(Core):
                 if mtime is not None:
                     found = self._saved(change, found, found.size, found.stored, mtime, found.version)
                 return found, []
-            small: set[bytes] = set()
-            for patch in patches:
-                if patch.data is not None:
-                    if hashlib.sha256(patch.data).digest() != patch.digest:
-                        raise InvalidArgument("a patch's bytes are not those of its digest")
-                    tx.add_blob(patch.digest, patch.data)
-                    small.add(patch.digest)
-                elif patch.digest and tx.has_blob(patch.digest):
-                    small.add(patch.digest)
-            start, end = self._window(change, found, size, patches)
-            old = Layout(base, found.size, tx.extents_within(node, start, end) if base else ())
-            new = apply(old, size, patches)
-            new = self._compacted(change, new, small)
-            unused = tx.put_extents(node, new.extents, small, start, end)
-            stored = found.stored + sum([one.length for one in new.extents]) - sum([one.length for one in old.extents])
-            saved = self._saved(change, found, size, stored, change.now if mtime is None else mtime, base + 1)
-            if found.file in self.index.live:
-                tx.queue(found.file, change.now + int(self.settings.settle * 1e9))
-                change.tell(EventKind.JOBS)
-            return saved, unused
+            return self.written(change, found, size, patches, mtime)
+
+    def written(
+        self, change: Change, found: Node, size: int, patches: Sequence[Patch], mtime: int | None
+    ) -> tuple[Node, list[bytes]]:
+        """The node with its next version, and the blobs that lost a use."""
+        tx, base = change.tx, found.version
+        small: set[bytes] = set()
+        for patch in patches:
+            if patch.data is not None:
+                if hashlib.sha256(patch.data).digest() != patch.digest:
+                    raise InvalidArgument("a patch's bytes are not those of its digest")
+                tx.add_blob(patch.digest, patch.data)
+                small.add(patch.digest)
+            elif patch.digest and tx.has_blob(patch.digest):
+                small.add(patch.digest)
+        start, end = self._window(change, found, size, patches)
+        old = Layout(base, found.size, tx.extents_within(found.id, start, end) if base else ())
+        new = apply(old, size, patches)
+        new = self._compacted(change, new, small)
+        unused = tx.put_extents(found.id, new.extents, small, start, end)
+        stored = found.stored + sum([one.length for one in new.extents]) - sum([one.length for one in old.extents])
+        saved = self._saved(change, found, size, stored, change.now if mtime is None else mtime, base + 1)
+        if found.file in self.index.live:
+            tx.queue(found.file, change.now + int(self.settings.settle * 1e9))
+            change.tell(EventKind.JOBS)
+        return saved, unused
 
     def _window(self, change: Change, node: Node, size: int, patches: Sequence[Patch]) -> tuple[int, int]:
         """The part of the file that a commit is about, in whole chunks: a synced page of a large file reads and

@@ -18,6 +18,7 @@ from gateway.blobs.base import Blobs
 from gateway.service.events import Publisher
 from gateway.service.gate import Gate
 from gateway.service.index import Index
+from gateway.service.lent import Lent, LentFolders
 from gateway.service.repeats import kept_key
 from gateway.service.saves import Saves
 from gateway.store.base import (
@@ -34,7 +35,9 @@ from gateway.store.base import (
     Told,
     Transaction,
 )
-from graphfs.errors import Busy, Conflict, InvalidArgument, NotAFolder, NotFound
+from gateway.store.loans import LentStep, LoanStep
+from graphfs.errors import Busy, Conflict, InvalidArgument, NotAFolder, NotFound, Unavailable
+from graphfs.loans import mount_of
 from graphfs.model import Caller, EventKind, JobRecord, Node
 
 
@@ -58,6 +61,8 @@ class Settings(Struct, frozen=True):
     sweep_every: float = 60.0
     owner: int = 0
     """uid of who runs the drive: sees all of it."""
+    lends: bool = False
+    """Folders are lent to mounts."""
     away: bool = False
     """Who has files open is on other machines, where it may die unnoticed, and asks any of several servers: nobody is
     counted, and an open file that loses its last name stays for a day."""
@@ -110,11 +115,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _TRIES = 30
 _SYSTEM = Caller(uid=0, gid=0, actor="system")
+_WAITING = 8
+"""So many calls at most wait for lent folders at the same time: each has a thread, and handing back needs one too."""
+_PATIENCE = 8.0
+_LOOK = 0.02
+"""Seconds between looks at the log while a folder is waited for."""
 
 
 def again(method: Callable[P, T]) -> Callable[P, T]:
-    """Makes a call that changes something again when somebody else's change came between: nothing of it has happened.
-    Busy when that goes on."""
+    """Makes a call that changes something again when somebody else's change came between, or when a folder was lent and
+    had to be got back: nothing of it has happened. Busy when that goes on."""
 
     @functools.wraps(method)
     def call(*args: P.args, **named: P.kwargs) -> T:
@@ -128,6 +138,12 @@ def again(method: Callable[P, T]) -> Callable[P, T]:
                 if attempt > 2:
                     time.sleep(random.random() * 0.01 * attempt)
                 part.store.caught_up()
+            except Lent as lent:
+                part = args[0]
+                caller = args[1]
+                assert isinstance(part, Core)
+                assert isinstance(caller, Caller)
+                part.recall(caller, lent.folder)
         raise Busy("others keep changing the same; try again")
 
     return call
@@ -152,6 +168,8 @@ class Core:
         self._unnamed: set[int] = set()
         self._folder_paths: dict[int, str] = {}
         self.saves = Saves()
+        self.lent = LentFolders(store.served)
+        self._recalled: Counter[int] = Counter()
         self.publisher.begin(store.follow(self._told))
         store.caught_up()
 
@@ -183,6 +201,8 @@ class Core:
                         self._folder_paths.clear()
                     case SavedStep():
                         self.saves.apply(step)
+                    case LentStep() | LoanStep():
+                        self.lent.apply(step)
                     case TokensStep():
                         self.gate.forget()
         for offset, event in enumerate(notes.events):
@@ -194,7 +214,62 @@ class Core:
         self.index.load()
         self.gate.forget()
         self._folder_paths.clear()
+        if self.store.shared:
+            self.lent.lost()
         self.publisher.publish(EventKind.RESET, number=number)
+
+    # -- folders that are lent
+
+    def ours(self, change: Change, folder: int) -> None:
+        """Lent: another mount than the caller's makes names there. The change relies on the folder's record, which a
+        loan writes: one that this server has not heard of overtakes it."""
+        if not self.settings.lends:
+            return
+        change.tx.place(folder)
+        if self._elsewhere(change.caller, folder):
+            raise Lent(folder)
+
+    def _elsewhere(self, caller: Caller, folder: int) -> bool:
+        return self.lent.mount(folder) not in (0, mount_of(caller.pid))
+
+    def all_there(self, caller: Caller, folder: int, ended: int) -> bool:
+        """Whether what was just read of a folder is all there is of it. False: it was lent to another mount when it was
+        read, and has been handed back; it has to be read again. `ended`: how many were handed back before. Busy."""
+        if not self.settings.lends:
+            return True
+        self.store.caught_up()
+        if self._elsewhere(caller, folder):
+            self.recall(caller, folder)
+            return False
+        return self.lent.ended == ended
+
+    def recall(self, caller: Caller, folder: int) -> None:
+        """Returns when nobody else has the folder: it was handed back, or the loan is over. Busy: its mount goes on
+        using it. Unavailable: too many wait."""
+        begun = time.monotonic()
+        with self._holding:
+            if self._recalled.total() >= _WAITING:
+                raise Unavailable("too many calls wait for folders that are lent; try again in a moment")
+            self._recalled[folder] += 1
+            first = self._recalled[folder] == 1
+        try:
+            if first:
+                self._tell_recall(_SYSTEM, folder)
+            while self._elsewhere(caller, folder):
+                if time.monotonic() > begun + _PATIENCE:
+                    raise Busy("the folder is lent to another mount, which does not hand it back")
+                time.sleep(_LOOK)
+                self.store.caught_up()
+        finally:
+            with self._holding:
+                self._recalled[folder] -= 1
+                if not self._recalled[folder]:
+                    del self._recalled[folder]
+
+    @again
+    def _tell_recall(self, caller: Caller, folder: int) -> None:
+        with self.change(caller) as change:
+            change.tell(EventKind.RECALL, folder)
 
     def need(self, node: Node | None, what: int | str = "") -> Node:
         if node is None:

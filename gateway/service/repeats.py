@@ -5,13 +5,20 @@ Whoever asks over a network may not learn what became of a request, and asks aga
 done, whichever server did it and whatever became of it afterwards. The answer is not kept: it is read off the drive.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeVar, cast
 
 from gateway.store.base import BatchRow
 from graphfs.errors import Conflict, DriveError
-from graphfs.model import Caller, JournalEntry, Merge, Node, Tag
+from graphfs.loans import Making
+from graphfs.model import (
+    Caller,
+    JournalEntry,
+    Merge,
+    Node,
+    Tag,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,6 +62,11 @@ def node_at(self: Any, caller: Caller, folder: int, name: str, *arguments: Any, 
 def node_as_it_is(self: Any, caller: Caller, node: int, *arguments: Any, **named: Any) -> Node:
     """The node that was changed."""
     return cast("Node", self.node(caller, node))
+
+
+def nodes_made(self: Any, caller: Caller, files: Sequence[Making]) -> list[Node]:
+    """What was made, as it is now. NotFound when some of it is gone again."""
+    return [cast("Node", self.node(caller, one.id)) for one in files]
 
 
 def version_after(self: Any, caller: Caller, node: int, base: int, *arguments: Any, **named: Any) -> Node:

@@ -14,13 +14,15 @@ from gateway.blobs.local import LocalBlobs
 from gateway.service import repeats
 from gateway.service.access import AccessPart
 from gateway.service.care import CarePart, Sweeper
-from gateway.service.content import ContentPart, SpacePart
+from gateway.service.content import SpacePart
 from gateway.service.core import Settings, again
 from gateway.service.jobs import JobPart
 from gateway.service.journal import JournalPart
+from gateway.service.loans import LoanPart
 from gateway.service.locks import LockPart
 from gateway.service.turns import Pace, Turns
 from gateway.service.views import ViewPart
+from gateway.service.xattrs import XattrPart
 from gateway.store.base import Store
 from gateway.store.engine import open_store
 from gateway.store.tables import UNFINISHED
@@ -33,7 +35,7 @@ _FLUSH_EVERY = 5.0
 _RESERVE = 16 << 20
 
 
-class Service(ViewPart, JournalPart, JobPart, CarePart, ContentPart, SpacePart, AccessPart, LockPart):
+class Service(ViewPart, JournalPart, JobPart, CarePart, LoanPart, SpacePart, AccessPart, LockPart, XattrPart):
     """Implements `graphfs.api.Drive` in process."""
 
     def __init__(
@@ -137,6 +139,7 @@ def settings_from(config: Config, owner: int, *, away: bool = False) -> Settings
         recent=config.tags.recent_days * 86400.0,
         owner=owner,
         away=away,
+        lends=config.store.lend_folders,
     )
 
 

@@ -66,6 +66,7 @@ class TrashPart(TreePart):
                 found = None
             if found is None:
                 parent = self.need(tx.node(folder))
+                self.ours(change, folder)
                 found = tx.add_node(0o40755, parent.uid, parent.gid, 0, change.now, links=2, live=True)
                 tx.add_entry(folder, name, found.id)
                 tx.touch(folder, change.now, 1)
@@ -74,6 +75,7 @@ class TrashPart(TreePart):
         return folder
 
     def _free(self, change: Change, folder: int, name: str) -> str:
+        self.ours(change, folder)
         free, number = name, 1
         while change.tx.lookup(folder, free) is not None:
             stem, dot, end = name.rpartition(".")

@@ -13,20 +13,16 @@ from graphfs.errors import (
     InvalidArgument,
     IsAFolder,
     NameTooLong,
-    NoAttribute,
     NotAFolder,
     NotEmpty,
     NotFound,
     NotPermitted,
-    TooLarge,
     TooManyLinks,
 )
-from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Entry, EventKind, Node, Replace, XattrMode, moment
-from graphfs.names import FILE_NAME_BYTES
+from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Entry, EventKind, Node, Replace, moment
 from graphfs.names import check_file_name as check_name
 
 _MAX_LINKS = 65_000
-_MAX_XATTR = 64 << 10
 _MAX_TARGET = 4095
 """Bytes of a symbolic link's target, as on Linux."""
 _TYPES = frozenset({stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK})
@@ -38,13 +34,6 @@ def _check_target(target: str) -> None:
         raise InvalidArgument("a symbolic link leads somewhere: its target is neither empty nor holds NUL")
     if len(os.fsencode(target)) > _MAX_TARGET:
         raise NameTooLong(f"a symbolic link's target has at most {_MAX_TARGET} bytes")
-
-
-def _check_xattr_name(name: str) -> None:
-    if not name or "\0" in name:
-        raise InvalidArgument("an extended attribute needs a name, without NUL")
-    if len(os.fsencode(name)) > FILE_NAME_BYTES:
-        raise NameTooLong(f"an extended attribute's name has at most {FILE_NAME_BYTES} bytes")
 
 
 def shown(name: str) -> str:
@@ -64,7 +53,7 @@ def backup_names(name: str) -> tuple[str, ...]:
 
 
 class TreePart(Core):
-    """Implements `graphfs.api.Tree` and `Xattrs`."""
+    """Implements `graphfs.api.Tree`."""
 
     def give_tags(self, change: Change, file: int, add: Sequence[str], why: str) -> None:
         raise NotImplementedError
@@ -73,7 +62,9 @@ class TreePart(Core):
         return self.need(self.store.node(node), node)
 
     def lookup(self, caller: Caller, folder: int, name: str) -> Node:
-        found = self.store.lookup(folder, name)
+        ended = self.lent.ended
+        while (found := self.store.lookup(folder, name)) is None and not self.all_there(caller, folder, ended):
+            ended = self.lent.ended
         if found is None:
             # A node never becomes one of another kind.
             place = self.store.known(folder) or self.store.place(folder)
@@ -83,7 +74,11 @@ class TreePart(Core):
         return found
 
     def children(self, caller: Caller, folder: int, after: int = 0, limit: int = 0) -> list[Entry]:
+        ended = self.lent.ended
         found = self.store.children(folder, after, limit)
+        while not self.all_there(caller, folder, ended):
+            ended = self.lent.ended
+            found = self.store.children(folder, after, limit)
         if not found and not after and not stat.S_ISDIR(self.node(caller, folder).mode):
             raise NotAFolder("not a folder")
         return found
@@ -115,33 +110,57 @@ class TreePart(Core):
         check_name(name)
         if mode & ~0o7777 not in _TYPES:
             raise InvalidArgument(f"{mode:#o} is not the mode of a file, a folder, a link or a special file")
-        is_folder = stat.S_ISDIR(mode)
-        regular = stat.S_ISREG(mode)
         if stat.S_ISLNK(mode):
             _check_target(target)
         self.blobs.room(0)
         with self.change(caller, draft=draft) as change:
-            tx = change.tx
-            parent, live = self.need_folder(tx, folder)
-            gid = caller.gid
-            if parent.mode & stat.S_ISGID:
-                gid = parent.gid
-                mode |= stat.S_ISGID if is_folder else 0
-            node = tx.add_node(
-                mode, caller.uid, gid, rdev, change.now, links=2 if is_folder else 1, live=live, target=target
-            )
-            if not tx.add_entry(folder, name, node.id):
-                raise AlreadyExists(name)
-            tx.touch(folder, change.now, 1 if is_folder else 0)
-            if regular and live:
-                tx.queue(node.file, change.now + int(self.settings.settle * 1e9))
-                change.live(node.file, True)
-                if self._saved_beside(change, node, folder, name):
-                    node = self.need(tx.node(node.id))
-                if tags:
-                    self.give_tags(change, node.file, tags, f"created as {shown(name)}")
-                    node = self.need(tx.node(node.id))
-            change.tell(EventKind.ENTRY, folder, name)
+            return self.made_here(change, folder, name, mode, rdev=rdev, target=target, tags=tags)
+
+    def made_here(
+        self,
+        change: Change,
+        folder: int,
+        name: str,
+        mode: int,
+        *,
+        rdev: int = 0,
+        target: str = "",
+        tags: Sequence[str] = (),
+        number: int = 0,
+    ) -> Node:
+        """A new node under a name. `number`: an id that was reserved for it."""
+        check_name(name)
+        is_folder = stat.S_ISDIR(mode)
+        tx, caller = change.tx, change.caller
+        parent, live = self.need_folder(tx, folder)
+        self.ours(change, folder)
+        gid = caller.gid
+        if parent.mode & stat.S_ISGID:
+            gid = parent.gid
+            mode |= stat.S_ISGID if is_folder else 0
+        node = tx.add_node(
+            mode,
+            caller.uid,
+            gid,
+            rdev,
+            change.now,
+            links=2 if is_folder else 1,
+            live=live,
+            target=target,
+            number=number,
+        )
+        if not tx.add_entry(folder, name, node.id):
+            raise AlreadyExists(name)
+        tx.touch(folder, change.now, 1 if is_folder else 0)
+        if stat.S_ISREG(mode) and live:
+            tx.queue(node.file, change.now + int(self.settings.settle * 1e9))
+            change.live(node.file, True)
+            if self._saved_beside(change, node, folder, name):
+                node = self.need(tx.node(node.id))
+            if tags:
+                self.give_tags(change, node.file, tags, f"created as {shown(name)}")
+                node = self.need(tx.node(node.id))
+        change.tell(EventKind.ENTRY, folder, name)
         return node
 
     def settle(self) -> None:
@@ -159,6 +178,7 @@ class TreePart(Core):
             if found.links >= _MAX_LINKS:
                 raise TooManyLinks(f"a file has at most {_MAX_LINKS} names")
             self.need_folder(tx, folder)
+            self.ours(change, folder)
             if not tx.add_entry(folder, name, node):
                 raise AlreadyExists(name)
             if found.links == 0:
@@ -283,6 +303,7 @@ class TreePart(Core):
             node = self.need(tx.lookup(folder, name), name)
             if not stat.S_ISDIR(node.mode):
                 raise NotAFolder(name)
+            self.ours(change, node.id)
             if tx.has_children(node.id):
                 raise NotEmpty(name)
             if folder == SUPER_ROOT and name == "files":
@@ -305,6 +326,9 @@ class TreePart(Core):
             target = tx.lookup(new_folder, new_name)
             if new_folder != folder:
                 self.need_folder(tx, new_folder)
+            self.ours(change, new_folder)
+            if target is not None and stat.S_ISDIR(target.mode):
+                self.ours(change, target.id)
             if SUPER_ROOT in (folder, new_folder) and "files" in (
                 name if folder == SUPER_ROOT else "",
                 new_name if new_folder == SUPER_ROOT else "",
@@ -437,39 +461,3 @@ class TreePart(Core):
             step.tx.save_node(saved)
             step.tell(EventKind.NODE, node)
         return saved
-
-    def xattr(self, caller: Caller, node: int, name: str) -> bytes:
-        value = self.store.xattr(node, name)
-        if value is None:
-            raise NoAttribute(name)
-        return value
-
-    def xattrs(self, caller: Caller, node: int) -> list[str]:
-        return self.store.xattrs(node)
-
-    @once(nothing)
-    @again
-    def set_xattr(self, caller: Caller, node: int, name: str, value: bytes, mode: XattrMode = XattrMode.ANY) -> None:
-        _check_xattr_name(name)
-        if len(value) > _MAX_XATTR:
-            raise TooLarge(f"an extended attribute holds at most {_MAX_XATTR} bytes")
-        with self.change(caller) as change:
-            found = self.need(change.tx.node(node), node)
-            there = change.tx.xattr(node, name) is not None
-            if there and mode is XattrMode.CREATE:
-                raise AlreadyExists(name)
-            if not there and mode is XattrMode.REPLACE:
-                raise NoAttribute(name)
-            change.tx.set_xattr(node, name, value)
-            change.tx.save_node(changed(found, ctime=change.now))
-            change.tell(EventKind.NODE, node)
-
-    @once(nothing)
-    @again
-    def remove_xattr(self, caller: Caller, node: int, name: str) -> None:
-        with self.change(caller) as change:
-            found = self.need(change.tx.node(node), node)
-            if not change.tx.delete_xattr(node, name):
-                raise NoAttribute(name)
-            change.tx.save_node(changed(found, ctime=change.now))
-            change.tell(EventKind.NODE, node)

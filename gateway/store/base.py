@@ -13,6 +13,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from gateway.store.loans import LentStep, LoanStep
 from graphfs.model import Entry, Extent, JobRecord, Layout, Node, Problem
 
 
@@ -166,7 +167,10 @@ class SavedStep(Struct, frozen=True, tag="saved"):
     backup: bool = False
 
 
-Step = LiveStep | EdgeStep | TagStep | MembersStep | VocabularyStep | PathsStep | TokensStep | SavedStep
+Step = (
+    LiveStep | EdgeStep | TagStep | MembersStep | VocabularyStep | PathsStep | TokensStep | SavedStep | LentStep
+    | LoanStep
+)  # fmt: skip
 
 
 class Told(Struct, frozen=True):
@@ -252,10 +256,24 @@ class Reader(Protocol):
 class Transaction(Reader, Protocol):
     """Changes. Ids are given once and never again."""
 
+    def reserve(self, count: int) -> int:
+        """The first of so many ids in a row, for whoever makes nodes elsewhere."""
+        ...
+
     def add_node(
-        self, mode: int, uid: int, gid: int, rdev: int, now: int, *, links: int, live: bool, target: str = ""
+        self,
+        mode: int,
+        uid: int,
+        gid: int,
+        rdev: int,
+        now: int,
+        *,
+        links: int,
+        live: bool,
+        target: str = "",
+        number: int = 0,
     ) -> Node:
-        """A regular file's stable id is its node id at first."""
+        """A regular file's stable id is its node id at first. `number`: a reserved id."""
         ...
 
     def save_node(self, node: Node) -> None:
@@ -392,6 +410,8 @@ class Store(Reader, Protocol):
     """Whether other processes may have the same graph open."""
     clock: Callable[[], int]
     """What time it is, ns since the epoch: the same for all who have the graph open."""
+    served: Callable[[], float]
+    """Seconds that go by while the store answers: what is counted in them is not over because it was away."""
 
     def children(self, folder: int, after: int, limit: int) -> list[Entry]: ...
     def target(self, node: int) -> str: ...

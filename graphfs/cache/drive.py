@@ -17,12 +17,9 @@ from graphfs.cache.keeping import Keeping
 from graphfs.cache.memory import Memory
 from graphfs.cache.pins import Pins
 from graphfs.client import HttpDrive
-from graphfs.client.drive import trust_for
-from graphfs.client.outage import Outage
-from graphfs.client.retry import Policy
 from graphfs.errors import NotFound, ReadOnly, Unavailable
 from graphfs.model import Caller, Entry, Event, Layout, Link, Node, Patch, Replace, Status, View, ViewEntry
-from graphfs.wire.address import Address, parse_address
+from graphfs.wire.address import Address
 
 log = logging.getLogger(__name__)
 
@@ -262,30 +259,3 @@ class CachedDrive(HttpDrive):
             super().close()
         except (Unavailable, ReadOnly) as error:
             log.warning("the server could not be asked to make everything durable: %s", error)
-
-
-def connect_mount(
-    address: str,
-    cache: BlobCache,
-    *,
-    token: str,
-    patience: float,
-    ca_file: Path | None,
-    stamp: Callable[[Caller], Caller],
-    own: Callable[[int], bool],
-) -> CachedDrive:
-    """The drive for a mount, which lives long: the server may go away and come back. `patience`: seconds for which a
-    call waits for it."""
-    found = parse_address(address)
-    return CachedDrive(
-        found,
-        cache,
-        own,
-        token=token,
-        timeout=patience,
-        policy=Policy(patient=True),
-        trust=trust_for(found, ca_file),
-        outage=Outage(patience),
-        stamp=stamp,
-        checked=True,
-    )

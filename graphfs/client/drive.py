@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from graphfs import wire
-from graphfs.api import Access, Care, Content, Jobs, Locks, Tags, Trash, Tree, Views, Xattrs
+from graphfs.api import Access, Care, Content, Jobs, Loans, Locks, Tags, Trash, Tree, Views, Xattrs
 from graphfs.client.asker import Asker
 from graphfs.client.events import Follower
 from graphfs.client.outage import Outage
@@ -119,6 +119,10 @@ class HttpDrive:
     in_the_way = _over_http(Locks.in_the_way)
     renew_locks = _over_http(Locks.renew_locks)
     drop_locks = _over_http(Locks.drop_locks)
+
+    lend = _over_http(Loans.lend)
+    make = _over_http(Loans.make)
+    hand_back = _over_http(Loans.hand_back)
 
     view = _over_http(Views.view)
     view_entry = _over_http(Views.view_entry)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from graphfs.cache.journal import FILE, unsent
 from graphfs.errors import InvalidArgument
 from graphfs.vfs.staging import left
 
@@ -15,7 +16,7 @@ def settle(state: Path, home: str, staging: Path) -> None:
     it holds what was written to another drive and did not get there yet."""
     note = state / HOME
     before = note.read_text(encoding="utf-8").strip() if note.exists() else home
-    waiting = len(left(staging))
+    waiting = len(left(staging)) + len(unsent(state / FILE))
     if before != home and waiting:
         raise InvalidArgument(
             f"the state directory {state} holds {waiting} unsent change{'s' if waiting > 1 else ''} for the drive of "

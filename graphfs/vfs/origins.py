@@ -9,11 +9,15 @@ from threading import local
 
 import msgspec
 
-from graphfs.model import Caller
+from graphfs.loans import MOUNT_SHIFT, mount_of
+from graphfs.model import (
+    Caller,
+)
 
 PID_BITS = 22
 """The kernel's most: /proc/sys/kernel/pid_max is at most 2**22."""
 INDIRECT = 1 << PID_BITS
+assert MOUNT_SHIFT > PID_BITS
 MOUNT_BITS = 30
 
 
@@ -29,7 +33,7 @@ class Origins:
     """The stamp of one mount. `number` is drawn anew for each mount."""
 
     def __init__(self, number: int) -> None:
-        self._mount = (number % (2**MOUNT_BITS - 1) + 1) << (PID_BITS + 1)
+        self._mount = (number % (2**MOUNT_BITS - 1) + 1) << MOUNT_SHIFT
         self._here = _Here()
         self._stamped = lru_cache(maxsize=1024)(self._stamp)
 
@@ -51,7 +55,7 @@ class Origins:
 
     def mine(self, origin: int) -> bool:
         """Whether this mount made the change."""
-        return bool(origin >> (PID_BITS + 1) == self._mount >> (PID_BITS + 1))
+        return mount_of(origin) == mount_of(self._mount)
 
     def known(self, origin: int) -> bool:
         """Whether this mount's kernel made the change, and so knows of it."""

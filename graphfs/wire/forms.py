@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 from msgspec import Meta, Struct
 
 from graphfs import errors
+from graphfs.loans import Making
 from graphfs.model import (
     LOCK_END,
     AttributeChange,
@@ -93,6 +94,15 @@ class WireLock(Struct, frozen=True, forbid_unknown_fields=True):
     start: Annotated[int, Meta(ge=0, le=LOCK_END)] = 0
     end: Annotated[int, Meta(ge=0, le=LOCK_END)] = LOCK_END
     pid: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
+
+
+class WireMaking(Making, frozen=True, forbid_unknown_fields=True):
+    """What was made in a lent folder: a regular file with its whole content (`data`, base64), or a folder."""
+
+    id: Annotated[int, Meta(gt=0, le=2**63 - 1)]
+    folder: Integer
+    atime: Integer
+    mtime: Integer
 
 
 class WireSuggestion(Suggestion, frozen=True, forbid_unknown_fields=True):
@@ -180,6 +190,7 @@ CROSSINGS: dict[Any, Crossing] = {
     Layout: Crossing(WireLayout, _layout_out, _layout_back),
     Sequence[Patch]: Crossing(Sequence[WirePatch], _patches_out, _patches_back),
     Sequence[Edge]: Crossing(Sequence[WireEdge], list),
+    Sequence[Making]: Crossing(Sequence[WireMaking], list),
     Sequence[int]: Crossing(Sequence[Natural], list),
     Sequence[tuple[int, int]]: Crossing(Sequence[tuple[Natural, Integer]], list),
     Sequence[str]: Crossing(Sequence[str], list),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, get_type_hints
 import msgspec
 from msgspec import Struct
 
-from graphfs.api import Access, Care, Content, Drive, Events, Jobs, Locks, Tags, Trash, Tree, Views, Xattrs
+from graphfs.api import Access, Care, Content, Drive, Events, Jobs, Loans, Locks, Tags, Trash, Tree, Views, Xattrs
 from graphfs.model import Caller, Node, Scope
 from graphfs.wire.forms import CROSSINGS, Crossing, Limits, crossing_of
 
@@ -227,6 +227,10 @@ OPERATIONS: dict[str, Operation] = {
         _row(Locks.in_the_way, "POST", "/nodes/{node}/locks/test", _R, idempotent=True),
         _row(Locks.renew_locks, "POST", "/locks/{holder}/renew", _W, idempotent=True),
         _row(Locks.drop_locks, "POST", "/locks/{holder}/drop", _W, idempotent=True),
+        # folders lent to mounts
+        _row(Loans.lend, "POST", "/nodes/{folder}/lend", _W),
+        _row(Loans.make, "POST", "/loans/make", _W, seconds=60.0, keyed=True),
+        _row(Loans.hand_back, "POST", "/loans/return", _W, keyed=True),
         # paths, for people and their scripts
         _row(Resources.resolve, "GET", "/resolve", _R),
         _row(Resources.content, "GET", "/nodes/{node}/content", _R),

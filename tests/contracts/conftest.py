@@ -83,7 +83,7 @@ def shared(graph: Graph, tmp_path: Path) -> Config:
     """The settings of main servers that have the graph and the blobs' folder in common."""
     return msgspec.structs.replace(
         CONFIG,
-        store=Store(engine="neo4j"),
+        store=Store(engine="neo4j", lend_folders=True),
         neo4j=graph.emptied(),
         blobs=msgspec.structs.replace(CONFIG.blobs, folder=str(tmp_path / "blobs")),
     )

@@ -55,3 +55,16 @@ def test_it_follows_a_server_whose_clock_is_set() -> None:
         machine.set += step * MILLISECOND
         machine.ask(MILLISECOND, MILLISECOND)
         assert abs(machine.wrong) <= 3 * MILLISECOND
+
+
+def test_time_without_an_answer_does_not_count() -> None:
+    machine = Machine()
+    machine.ask(0, 0)
+    for _ in range(10):
+        machine.now += 150 * MILLISECOND
+        machine.ask(0, 0)
+    assert machine.clock.served() == 1.5
+    machine.now += 3_600_000 * MILLISECOND
+    assert machine.clock.served() == 1.5
+    machine.ask(0, 0)
+    assert machine.clock.served() == 2.5

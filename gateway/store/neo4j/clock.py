@@ -5,10 +5,13 @@ machines. One whose clock is an hour wrong would give away what others still hol
 answered (`heard`); between two answers the time goes on by a clock that nobody can set.
 """
 
+import threading
 import time
 from collections.abc import Callable
 
 _MILLISECOND = 1_000_000
+_SILENCE = 1_000_000_000
+"""Nanoseconds without an answer that still count as time in which the server answered."""
 
 
 class ServerClock:
@@ -17,6 +20,9 @@ class ServerClock:
     def __init__(self, ticks: Callable[[], int] = time.monotonic_ns) -> None:
         self.ticks = ticks
         self._offset: int | None = None
+        self._lock = threading.Lock()
+        self._last = ticks()
+        self._served = 0
 
     def __call__(self) -> int:
         return self.ticks() + (self._offset or 0)
@@ -28,3 +34,12 @@ class ServerClock:
         most = (milliseconds + 1) * _MILLISECOND - asked
         offset = self._offset
         self._offset = (least + most) // 2 if offset is None else max(least, min(most, offset))
+        with self._lock:
+            now = self.ticks()
+            self._served += min(now - self._last, _SILENCE)
+            self._last = now
+
+    def served(self) -> float:
+        """Seconds for which the server answered, from some beginning on: while it is away this stands still. What
+        depends on being told to the server is not over because nobody could tell it."""
+        return self._served / 1e9

@@ -22,6 +22,7 @@ class Pending:
         reader: Neo4jReader,
         base: int,
         next_id: Callable[[], int],
+        reserve: Callable[[int], int],
         wait: Callable[["Pending"], None],
         *,
         careful: bool,
@@ -38,7 +39,7 @@ class Pending:
         self.ended = False
         self.error: Exception | None = None
         self._read = reader
-        self._next_id = next_id
+        self._next_id, self._reserve = next_id, reserve
         self._wait = wait
         self._careful = careful
         self._believes = believes

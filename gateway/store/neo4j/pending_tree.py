@@ -63,10 +63,23 @@ class PendingTree(Pending):
             live = values.pop("live", found[1])
             self._nodes[node] = (msgspec.structs.replace(found[0], **values), live)
 
+    def reserve(self, count: int) -> int:
+        return self._reserve(count)
+
     def add_node(
-        self, mode: int, uid: int, gid: int, rdev: int, now: int, *, links: int, live: bool, target: str = ""
+        self,
+        mode: int,
+        uid: int,
+        gid: int,
+        rdev: int,
+        now: int,
+        *,
+        links: int,
+        live: bool,
+        target: str = "",
+        number: int = 0,
     ) -> Node:
-        number = self._next_id()
+        number = number or self._next_id()
         file = number if mode & _TYPE == 0o100000 else 0
         size = len(target.encode("utf-8", "surrogateescape"))
         node = Node(number, mode, uid, gid, rdev, size, 0, now, now, now, links, 0, 0, file)

@@ -86,6 +86,7 @@ class Neo4jStore(CurrentReader):
     def __init__(self, connection: Connection, uid: int, gid: int) -> None:
         super().__init__(connection)
         self.clock = ServerClock()
+        self.served = self.clock.served
         try:
             asked = self.clock.ticks()
             self.clock.heard(asked, connection.read(_TIME)[0][0])
@@ -126,13 +127,17 @@ class Neo4jStore(CurrentReader):
         """Ids are given in blocks that this process alone has; what it leaves unused is never used."""
         with self._ids_lock:
             if self._next >= self._reserved:
-                try:
-                    self._next = int(self.connection.write(_IDS, {"count": _ID_BLOCK})[0][0])
-                except (Neo4jError, DriverError) as error:
-                    raise translate(error) from error
+                self._next = self.reserve(_ID_BLOCK)
                 self._reserved = self._next + _ID_BLOCK
             self._next += 1
             return self._next - 1
+
+    def reserve(self, count: int) -> int:
+        """The first of so many ids that nobody else is given."""
+        try:
+            return int(self.connection.write(_IDS, {"count": count})[0][0])
+        except (Neo4jError, DriverError) as error:
+            raise translate(error) from error
 
     @contextmanager
     def transaction(self, *, draft: bool = False) -> Iterator[Neo4jTransaction]:
@@ -140,7 +145,9 @@ class Neo4jStore(CurrentReader):
         with self._turn:
             careful = getattr(self._careful, "on", False)
             believes, self._careful.asks = not getattr(self._careful, "asks", False), False
-            change = Neo4jTransaction(self, self._applied, self.next_id, self._wait, careful=careful, believes=believes)
+            change = Neo4jTransaction(
+                self, self._applied, self.next_id, self.reserve, self._wait, careful=careful, believes=believes
+            )
             try:
                 yield change
             except DriveError as error:

@@ -179,9 +179,19 @@ class RecordWriter(RecordReader):
         raise NotImplementedError
 
     def add_node(
-        self, mode: int, uid: int, gid: int, rdev: int, now: int, *, links: int, live: bool, target: str = ""
+        self,
+        mode: int,
+        uid: int,
+        gid: int,
+        rdev: int,
+        now: int,
+        *,
+        links: int,
+        live: bool,
+        target: str = "",
+        number: int = 0,
     ) -> Node:
-        node = self.next_id()
+        node = number or self.next_id()
         regular = mode & 0o170000 == 0o100000
         size = len(_encode(target))
         self.db.execute(

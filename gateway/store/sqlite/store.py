@@ -53,6 +53,11 @@ class SqliteTransaction(RecordWriter, GraphWriter, QueueWriter):
         self._next += 1
         return self._next - 1
 
+    def reserve(self, count: int) -> int:
+        first = int(self.query("SELECT value FROM meta WHERE name = 'next_id'")[0][0])
+        self.db.execute("UPDATE meta SET value = ? WHERE name = 'next_id'", (first + count,))
+        return first
+
     def rolled_back(self) -> None:
         """What was reserved and begun may be gone with it."""
         self._next = self._reserved = 0
@@ -68,6 +73,7 @@ class SqliteStore(RecordReader, GraphReader, QueueReader):
     def __init__(self, path: Path, clock: Callable[[], int] = time.time_ns) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.clock = clock
+        self.served = time.monotonic
         self.database = Database(path)
         try:
             migrate(self.database.writer, clock(), os.getuid(), os.getgid())

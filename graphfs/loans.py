@@ -1,0 +1,41 @@
+"""Folders lent to mounts, as data: see `graphfs.api.Loans`."""
+
+from msgspec import Struct
+
+from graphfs.model import Node
+
+LOAN_SECONDS = 20.0
+"""How long a folder is lent when nothing more is heard of who has it."""
+
+
+class Loan(Struct, frozen=True):
+    """A folder that is lent: as it is now, all the names in it, and `count` ids from `first` on for what is made in
+    it."""
+
+    folder: Node
+    names: tuple[str, ...]
+    first: int
+    count: int
+
+
+class Making(Struct, frozen=True):
+    """What was made in a lent folder: a regular file with its whole content (`data`, None: it has had none yet), or a
+    folder, which is lent too from its beginning (`lent`). `mode` is all of st_mode."""
+
+    id: int
+    folder: int
+    name: str
+    mode: int
+    atime: int
+    mtime: int
+    data: bytes | None = None
+    lent: bool = False
+
+
+MOUNT_SHIFT = 23
+"""A mount that is not alone stamps the pid of who asks: its own number is what stands from this bit on."""
+
+
+def mount_of(pid: int) -> int:
+    """The mount that a stamped caller, or an event's origin, belongs to; 0: none that is known."""
+    return max(pid, 0) >> MOUNT_SHIFT

@@ -1,0 +1,247 @@
+"""Two mounts of two main servers, each of which makes files in folders that it was lent: whoever looks sees what was
+closed before, each name has one winner, and what was acknowledged outlives the mount."""
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from gateway.app import run_in_thread
+from gateway.service.service import Service
+from graphfs.cache.blobs import BlobCache
+from graphfs.cache.drive import CachedDrive
+from graphfs.cache.lending import LendingDrive, connect_mount
+from graphfs.errors import AlreadyExists, DriveError, NotFound
+from graphfs.model import FILES_ROOT, AttributeChange, Caller, Node, Patch
+from graphfs.vfs.origins import Origins
+from tests.contracts.ground import FILE, FOLDER, OWNER, eventually, patch
+from tests.contracts.test_replicas import at_once
+
+Mounts = tuple[LendingDrive, LendingDrive]
+Open = Callable[..., LendingDrive]
+
+
+@pytest.fixture
+def mount(two: tuple[Service, Service], tmp_path: Path) -> Iterator[Open]:
+    """Opens a mount, by its number, on one of the servers."""
+    with ExitStack() as stack:
+        servers = [run_in_thread(one, "127.0.0.1:0", token="t", instance="shared") for one in two]
+        for server in servers:
+            stack.callback(server.stop)
+
+        def connected(number: int, *, server: int = 0, closing: bool = True) -> LendingDrive:
+            state, origins = tmp_path / f"mount-{number}", Origins(1000 + number)
+            state.mkdir(exist_ok=True)
+            origins.own()
+            drive = connect_mount(
+                f"127.0.0.1:{servers[server].ports[0]}",
+                BlobCache(state / "cache", 1 << 20),
+                token="t",
+                patience=60.0,
+                ca_file=None,
+                stamp=origins.stamp,
+                own=origins.known,
+                serving=origins.own,
+                state=state,
+            )
+            drive.subscribe(lambda event: None)
+            # Of one that dies only the connections are closed: it tells nothing.
+            stack.callback(drive.close if closing else partial(CachedDrive.close, drive))
+            return drive
+
+        yield connected
+
+
+@pytest.fixture
+def mounts(mount: Open) -> Mounts:
+    return mount(1), mount(2, server=1)
+
+
+def write(drive: LendingDrive, folder: int, name: str, data: bytes, caller: Caller = OWNER) -> Node:
+    """As a program does: created as one's own, written, closed."""
+    node = drive.create(caller, folder, name, FILE, draft=True)
+    return drive.commit(caller, node.id, node.version, len(data), [patch(0, data)] if data else [])
+
+
+def read(drive: LendingDrive, node: Node) -> bytes:
+    return b"".join(drive.read_blob(one.digest, one.start, one.length) for one in drive.layout(OWNER, node.id).extents)
+
+
+def lent(drive: LendingDrive, name: str = "d") -> int:
+    """A folder in which this mount makes names."""
+    folder = drive.create(OWNER, FILES_ROOT, name, FOLDER).id
+    number = 0
+    while not drive.folders.lent(folder):
+        drive.create(OWNER, folder, f"before-{number}", FILE)
+        number += 1
+        assert number < 10
+    return folder
+
+
+def test_what_was_closed_is_found(mounts: Mounts) -> None:
+    one, other = mounts
+    folder = lent(one)
+    nodes = [write(one, folder, f"f{number}", b"x" * number) for number in range(100)]
+    below = one.create(OWNER, folder, "below", FOLDER).id
+    deep = write(one, below, "deep", b"deep")
+    assert one.lookup(OWNER, folder, "f99") == nodes[99]
+    assert read(one, deep) == b"deep"
+    assert read(other, other.lookup(OWNER, folder, "f99")) == b"x" * 99, "it was recalled"
+    assert not one.folders.lent(folder)
+    assert other.lookup(OWNER, other.lookup(OWNER, folder, "below").id, "deep").id == deep.id
+    assert {entry.name for entry in other.children(OWNER, folder)} >= {f"f{number}" for number in range(100)}
+    assert [one.node(OWNER, node.id).id for node in nodes] == [node.id for node in nodes]
+
+
+def test_every_close_is_seen_by_the_next_open(mounts: Mounts) -> None:
+    one, other = mounts
+    folder = lent(one)
+    for number in range(12):
+        writer, reader = random.Random(number).sample((one, other), 2)
+        name, data = f"f{number}", b"%d" % number * 10
+        write(writer, folder, name, data)
+        assert read(reader, reader.lookup(OWNER, folder, name)) == data
+        with pytest.raises(NotFound):
+            reader.lookup(OWNER, folder, f"absent-{number}")
+        with pytest.raises(AlreadyExists):
+            reader.create(OWNER, folder, name, FILE)
+
+
+def test_a_name_has_one_winner(mounts: Mounts) -> None:
+    folder = lent(mounts[0])
+    for number in range(10):
+        found = at_once(
+            *(lambda d=d, k=k: write(d, folder, f"same-{number}", b"%d" % k) for k, d in enumerate(mounts * 2))  # noqa: B023
+        )
+        won = [one for one in found if not isinstance(one, Exception)]
+        assert len(won) == 1, found
+        assert all(isinstance(one, AlreadyExists) for one in found if isinstance(one, Exception)), found
+        assert isinstance(won[0], Node)
+        for drive in mounts:
+            assert drive.lookup(OWNER, folder, f"same-{number}").id == won[0].id
+        for quiet in range(3):
+            write(mounts[0], folder, f"{number}-{quiet}", b"")
+
+
+def test_two_mounts_at_random(mounts: Mounts) -> None:
+    """Threads that make, look up and list; whatever was acknowledged before somebody asked is in the answer."""
+    folder = lent(mounts[0])
+    closed: dict[str, bytes] = {}
+    failures: list[object] = []
+
+    def work(seed: int) -> None:
+        choose, drive = random.Random(seed), mounts[seed % 2]
+        for number in range(25):
+            known = dict(closed)
+            try:
+                if choose.random() < 0.6:
+                    name, data = f"{seed}-{number}", b"%d %d" % (seed, number)
+                    write(drive, folder, name, data)
+                    closed[name] = data
+                elif choose.random() < 0.5 and known:
+                    name = choose.choice(list(known))
+                    assert read(drive, drive.lookup(OWNER, folder, name)) == known[name], name
+                else:
+                    names = {entry.name for entry in drive.children(OWNER, folder)}
+                    assert known.keys() <= names, known.keys() - names
+            except Exception as error:  # noqa: BLE001  # told below
+                failures.append((seed, number, error))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert failures == []
+
+
+def test_what_else_is_asked_of_a_new_file(mounts: Mounts) -> None:
+    one, other = mounts
+    folder = lent(one)
+    made = write(one, folder, "f", b"first")
+    one.set_attributes(OWNER, made.id, AttributeChange(mode=0o600, mtime=12_000_000_007, atime=11))
+    one.set_xattr(OWNER, made.id, "user.a", b"b")
+    assert other.xattr(OWNER, made.id, "user.a") == b"b"
+    one.create(OWNER, folder, "e", FILE)
+    one.settle()
+    one.rename(OWNER, folder, "f", folder, "g")
+    with pytest.raises(NotFound):
+        one.lookup(OWNER, folder, "f")
+    found = other.lookup(OWNER, folder, "g")
+    assert (found.mode, found.mtime, found.atime) == (0o100600, 12_000_000_007, 11)
+    again = one.commit(OWNER, made.id, 1, 6, [patch(0, b"second")])
+    assert again.version == 2
+    second = write(one, folder, "f", b"1")
+    one.commit(OWNER, second.id, 1, 1, [patch(0, b"2")])
+    one.unlink(OWNER, folder, "f")
+    one.create(OWNER, folder, "f", FILE)
+    big = bytes(one.inline_limit() + 1)
+    large = one.create(OWNER, folder, "large", FILE)
+    one.put_blob(sha256(big).digest(), big, durable=False)
+    assert one.commit(OWNER, large.id, 0, len(big), [Patch(0, len(big), sha256(big).digest())]).size == len(big)
+    assert read(other, other.lookup(OWNER, folder, "large")) == big
+    assert one.node(OWNER, folder).mtime >= made.mtime
+    inner = one.create(OWNER, folder, "inner", FOLDER).id
+    write(one, inner, "f", b"")
+    with pytest.raises(DriveError):
+        one.rmdir(OWNER, folder, "inner")
+    one.unlink(OWNER, inner, "f")
+    one.rmdir(OWNER, folder, "inner")
+    assert one.view_files(OWNER, ["+untagged"]), "a mount reads its own writes"
+
+
+@pytest.mark.allows_log(
+    "new files of a mount that died|somebody else has made|the folder of orphan is gone|made here waits"
+)
+def test_a_mount_that_dies_has_lost_nothing(mount: Open, mounts: Mounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its journal is sent by the next one; where others took the names meanwhile, its files are beside them."""
+    monkeypatch.setattr("gateway.service.lent.LOAN_SECONDS", 1.0)
+    dying, other = mount(3, closing=False), mounts[1]
+    folder = lent(dying)
+    dying.tell()
+    told = write(dying, folder, "told", b"told")
+    dying.tell()
+    dying._teller.stop()  # as if it were killed: nothing is told any more
+    made = {name: write(dying, folder, name, name.encode()) for name in ("lost", "taken")}
+    inner = dying.create(OWNER, folder, "inner", FOLDER).id
+    write(dying, inner, "deep", b"deep")
+    dying._follower.close()
+    with pytest.raises(NotFound):
+        other.lookup(OWNER, folder, "lost")
+    write(other, folder, "taken", b"theirs")
+    again = mount(3)
+    again.tell()
+    eventually(lambda: {"lost", "inner", "told"} <= {entry.name for entry in other.children(OWNER, folder)})
+    names = {entry.name: entry.node for entry in other.children(OWNER, folder)}
+    assert names["lost"].id == made["lost"].id
+    assert names["told"].id == told.id
+    assert read(other, names["taken"]) == b"theirs"
+    assert [read(other, node) for name, node in names.items() if name.startswith("taken (conflict ")] == [b"taken"]
+    assert read(other, other.lookup(OWNER, inner, "deep")) == b"deep"
+    assert (again.status(OWNER).link or pytest.fail("no link")).waiting == 0
+
+
+@pytest.mark.allows_log(
+    "new files of a mount that died|somebody else has made|the folder of orphan is gone|made here waits"
+)
+def test_a_mount_whose_folder_went_away_keeps_what_it_made(
+    mount: Open, mounts: Mounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.service.lent.LOAN_SECONDS", 0.5)
+    dying, other = mount(4, closing=False), mounts[0]
+    folder = lent(dying)
+    dying.tell()
+    dying._teller.stop()
+    write(dying, folder, "orphan", b"orphan")
+    dying._follower.close()
+    for entry in other.children(OWNER, folder):
+        other.unlink(OWNER, folder, entry.name)
+    other.rmdir(OWNER, FILES_ROOT, "d")
+    mount(4).tell()
+    with suppress(NotFound):
+        assert [item.path for item in other.trash(OWNER) if item.path == "orphan"] == ["orphan"]
