@@ -159,7 +159,10 @@ class Session:
         """Where these words stand on the screen, by reading its picture: for toolkits that do not tell. The first
         place in reading order, with its left edge at least `after` and its upper edge from `below` to `above`."""
         picture = self.home / "screen.png"
-        self.run("import", "-window", "root", "-colorspace", "Gray", "-resize", "200%", str(picture))
+        # The empty screen is black, and a long menu lies over it: words are read better on white.
+        blank = ("-fill", "white", "-opaque", "black")
+        self.run("import", "-window", "root", str(picture))
+        self.run("convert", str(picture), *blank, "-colorspace", "Gray", "-resize", "200%", str(picture))
         table = self.run("tesseract", str(picture), "-", "--psm", "11", "tsv")
         words = [line.split("\t") for line in table.splitlines()[1:]]
         seen = [(word[11], Box(*(int(number) // 2 for number in word[6:10]))) for word in words if word[11].strip()]
