@@ -19,7 +19,7 @@ _SCRATCH = rf"""
     | \.~lock\.[^/]*\# | lu[0-9a-z]+\.tmp   # LibreOffice
     | \.\#[^/]*                    # Emacs's lock
     | sed{_RANDOM}                 # sed -i
-    | \.[^/]+\.{_RANDOM}           # rsync
+    | \.[^/]+\.[A-Za-z0-9]{{6}}     # rsync, whose letters are all small in some versions
     """
 _SHORT_LIVED = r"""
     | [^/]*~ | ~\$[^/]*            # backups; Microsoft's owner files

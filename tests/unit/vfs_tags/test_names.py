@@ -24,6 +24,7 @@ from graphfs.vfs.virtual import Kind, VirtualIds
         ".#f",
         "sedAb1Cd2",
         ".f.txt.Ab12Cd",
+        ".f.txt.mcuqzd",
         "lu12ab.tmp",
     ],
 )

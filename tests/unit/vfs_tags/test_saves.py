@@ -29,6 +29,12 @@ def by_sed(sh: Shell) -> None:
     sh.mv("tags/a/sedX1y2Z3", "tags/a/f.txt")
 
 
+def by_sed_whose_chance_is_a_word(sh: Shell) -> None:
+    """Not taken for its temporary name: a file of any name that is renamed over another is a save."""
+    sh.write("tags/a/sedentary", "new")
+    sh.mv("tags/a/sedentary", "tags/a/f.txt")
+
+
 def in_place(sh: Shell) -> None:
     sh.write("tags/a/f.txt", "new")
 
@@ -78,6 +84,7 @@ def by_copying_back(sh: Shell) -> None:
 SAVES = [
     by_temporary_file,
     by_sed,
+    by_sed_whose_chance_is_a_word,
     in_place,
     by_vim_renaming,
     by_vim_copying,
