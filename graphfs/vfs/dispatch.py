@@ -123,7 +123,6 @@ class Dispatch:
         bytes at this end, or pad them."""
         if self._shown is not None and stat.S_ISREG(found.mode):
             self._shown.told(found.id, found.size, found.mtime)
-            self._refused.told(found.id)
             file = self._files.get(found.id)
             if file is not None and not file.dirty and (file.node.size, file.node.mtime) != (found.size, found.mtime):
                 file.stale = True

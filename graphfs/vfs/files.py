@@ -55,10 +55,11 @@ class FileCalls(NameCalls):
             if stat.S_ISDIR(found.mode):
                 raise IsAFolder("a folder is listed, not opened")
             raise InvalidArgument("not a regular file")
+        looked_again = self._refused.looked_again(caller.pid, node)
         try:
             self._check_current(found)
         except Stale:
-            if flags & (os.O_ACCMODE | os.O_TRUNC) or not self._refused.looked_again(caller.pid, node):
+            if flags & (os.O_ACCMODE | os.O_TRUNC) or not looked_again:
                 self._refused.refuse(caller.pid)
                 raise
         if flags & (os.O_ACCMODE | os.O_TRUNC):

@@ -35,7 +35,9 @@ class NameCalls(Dispatch):
                 return door.lookup(caller, SUPER_ROOT, name)
             if not _in_root(name):
                 raise NotFound(name)
-        return self.attributes(self._drive.lookup(caller, folder, name))
+        node = self._drive.lookup(caller, folder, name)
+        self._refused.found(caller.pid, node.id)
+        return self.attributes(node)
 
     def forget(self, node: int) -> None:
         if node >= FIRST_VIRTUAL_ID:

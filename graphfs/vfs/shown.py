@@ -61,28 +61,31 @@ class Shown:
 class Refused:
     """Opens that were refused because the name leads to another file by now. The kernel looks the name up and opens
     what it finds, once more and no more. When that was replaced too in between, it is what the name led to a moment
-    ago: who reads may have it, as on a disk. Each thread that opens knows of its own."""
+    ago: who reads may have it, as on a disk. It holds for the very next open of the thread that was refused and then
+    looked, and for nobody else: any other open of a file that was replaced is refused."""
 
     def __init__(self, believed: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """`believed`: seconds after which a thread that was refused did not look again."""
         self._believed, self._clock = believed, clock
-        self._when: dict[int, float] = {}
-        self._found: dict[int, float] = {}
-
-    def told(self, node: int) -> None:
-        """A name was looked up, and leads here."""
-        if self._when:
-            self._found[node] = self._clock()
+        self._threads: dict[int, tuple[float, int]] = {}
+        """When each was refused, and the node that it found since (0: none)."""
 
     def refuse(self, thread: int) -> None:
         """The thread is told to look again."""
         now = self._clock()
-        for old in [one for one, when in list(self._when.items()) if now - when >= self._believed]:
-            self._when.pop(old, None)
-        if not self._when:
-            self._found.clear()
-        self._when[thread] = now
+        for old in [one for one, (when, _) in list(self._threads.items()) if now - when >= self._believed]:
+            self._threads.pop(old, None)
+        self._threads[thread] = now, 0
+
+    def found(self, thread: int, node: int) -> None:
+        """The thread looked a name up, and it leads here."""
+        if self._threads:
+            since = self._threads.get(thread)
+            if since is not None:
+                self._threads[thread] = since[0], node
 
     def looked_again(self, thread: int, node: int) -> bool:
-        """Whether the thread was refused just now, and a name was found to lead to this file since."""
-        since = self._when.pop(thread, None)
-        return since is not None and since <= self._found.get(node, 0.0) and self._clock() - since < self._believed
+        """Whether the thread was refused just now, and has found this file since. Asked at each open: it is good for
+        one."""
+        when, found = self._threads.pop(thread, (0.0, 0)) if self._threads else (0.0, 0)
+        return found == node and self._clock() - when < self._believed

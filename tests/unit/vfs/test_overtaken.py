@@ -79,3 +79,16 @@ def test_a_file_that_is_replaced_again_and_again_can_be_read(drive: Service, vol
     volume.told(volume.lookup(ME, FILES_ROOT, "f"))
     with pytest.raises(Stale):
         volume.open(ME, found.id, os.O_WRONLY)  # what is written there would be lost
+
+
+def test_who_was_refused_once_is_refused_again(drive: Service, volume: FileSystem) -> None:
+    """Looking again is good for one open: a file that was replaced after that is not what was closed last."""
+    first = write_file(volume, "f", b"first")
+    replaced(drive, b"second")
+    with pytest.raises(Stale):
+        volume.open(ME, first, os.O_RDONLY)
+    found = volume.lookup(ME, FILES_ROOT, "f")
+    volume.release(volume.open(ME, found.id, os.O_RDONLY).handle)
+    replaced(drive, b"third")
+    with pytest.raises(Stale):
+        volume.open(ME, found.id, os.O_RDONLY)
