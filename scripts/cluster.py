@@ -214,8 +214,7 @@ def start(cluster: Cluster, gateways: int, taggers: int) -> None:
     key = secret(folder / "keys/s3-secret", lambda: secrets.token_urlsafe(32))
     password = secret(folder / "keys/neo4j", lambda: secrets.token_urlsafe(32))
     cluster.token = secret(folder / "keys/token", lambda: secrets.token_urlsafe(32))
-    s3, graph, front = free_port(), free_port(), free_port(FRONT)
-    cluster.url = f"http://127.0.0.1:{front}"
+    s3, graph = free_port(), free_port()
 
     (folder / "s3" / BUCKET).mkdir(exist_ok=True)
     environment = s3_server.environment(access, key)
@@ -236,6 +235,8 @@ def start(cluster: Cluster, gateways: int, taggers: int) -> None:
         cluster.run(name, command, lambda port=port: answers(port))  # type: ignore[misc]  # the default binds it
         replicas.append(f"server 127.0.0.1:{port}")
 
+    front = free_port(FRONT)  # only now: a minute ago another cluster may have been about to take it
+    cluster.url = f"http://127.0.0.1:{front}"
     shutil.copytree(ROOT / "nginx", folder / "nginx", dirs_exist_ok=True)
     lines = [f"{one} {how};\n" for how in ("max_fails=3 fail_timeout=5s", "max_fails=0 backup") for one in replicas]
     (folder / "nginx/replicas.conf").write_text("".join(lines))

@@ -7,7 +7,7 @@ Folders and names of the store are the drive's, those below `tags/` and `search/
 import stat
 from collections.abc import Callable, Iterator
 
-from graphfs.errors import InvalidArgument, NoAttribute, NotAFolder, NotSupported
+from graphfs.errors import InvalidArgument, NoAttribute, NotAFolder, NotFound, NotSupported
 from graphfs.model import SUPER_ROOT, Caller, Space, XattrMode
 from graphfs.vfs.files import FileCalls
 from graphfs.vfs.interface import Attributes, Cost, DirectoryEntry, Invalidation
@@ -78,7 +78,17 @@ class FileSystem(FileCalls):
         if node >= FIRST_VIRTUAL_ID:
             self._xattrs.refuse(name)
             raise NotSupported("a folder that is a query has no attributes of its own")
-        node = self._joined(node)
+        while True:
+            kept = self._joined(node)
+            try:
+                self._set_xattr(caller, kept, name, value, mode)
+            except NotFound:
+                if self._joined(node) == kept:
+                    raise
+            if self._joined(node) == kept:
+                return  # else it was joined with another one meanwhile, which had perhaps taken its tags before
+
+    def _set_xattr(self, caller: Caller, node: int, name: str, value: bytes, mode: XattrMode) -> None:
         if self.remote:
             self._check_current(self._drive.node(caller, node))
         if not self._xattrs.means(name):

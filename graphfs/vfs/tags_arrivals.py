@@ -343,7 +343,7 @@ class Arrivals:
         name = self._drive.path(caller, mine.id).rpartition("/")[2]
         if self._drive.lookup(caller, inbox, name).id != mine.id:
             return False
-        copied = self._copied.pop(mine.id)
+        copied = self._copied.get(mine.id)  # and stays: who is about to set the new one's list asks for it
         if copied is not None:
             stay = {*copied[1], *self._applied(caller, other), *self._applied(caller, mine)}
             self._copied.put(other.id, (copied[0], tuple(sorted(stay))))

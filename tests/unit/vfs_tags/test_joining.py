@@ -1,5 +1,7 @@
 """The same file that comes into several tags is one file with all of them."""
 
+from typing import Any
+
 import pytest
 
 from gateway.service.service import Service
@@ -59,3 +61,30 @@ def test_empty_files_of_one_name_stay_two(sh: Shell) -> None:
     sh.close(sh.create("tags/a/notes"))
     sh.close(sh.create("tags/b/notes"))
     assert sorted(sh.files("files/Inbox")) == ["notes", "notes (2)"]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["joined-first", "set-first"])
+def test_attributes_that_come_while_two_files_are_joined(
+    sh: Shell, drive: Service, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    sh.mkdir("tags/a")
+    sh.mkdir("tags/b")
+    sh.write("tags/a/f.txt", "same")
+    handle = sh.create("tags/b/f.txt")
+    second = sh.stat("files/Inbox/f (2).txt").id
+    sh.volume.write(handle, 0, b"same")
+    sh.volume.flush(handle)
+    change = drive.change_tags
+    meanwhile = [lambda: sh.volume.release(handle)]
+
+    def joining(*given: Any, **named: Any) -> Any:
+        steps = [lambda: change(*given, **named)]
+        if named["why"] == "user.xdg.tags was set":
+            steps = [*meanwhile, *steps] if before else [*steps, *meanwhile]
+            meanwhile.clear()
+        return [step() for step in steps]
+
+    monkeypatch.setattr(drive, "change_tags", joining)
+    sh.volume.setxattr(sh.caller, second, "user.xdg.tags", b"c", XattrMode.ANY)
+    assert sh.files("files/Inbox") == ["f.txt"]
+    assert sh.tags("files/Inbox/f.txt") == {"a", "b", "c"}
