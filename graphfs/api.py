@@ -268,10 +268,8 @@ class Tags(Protocol):
         self, caller: Caller, files: Sequence[int], add: Sequence[str], remove: Sequence[str], *, why: str = ""
     ) -> int:
         """A person gives and takes tags: of every file, all of `add` (created when unknown) and none at or under
-        `remove`. Removing a tag
-        that a machine gave remembers it as rejected; adding one that was rejected or waiting accepts it. Returns
-        how many edges changed;
-        idempotent. NotFound (a file), InvalidArgument (a name)."""
+        `remove`. What is removed is remembered as rejected, whoever gave it; adding one that was rejected or waiting
+        accepts it. Returns how many edges changed; idempotent. NotFound (a file), InvalidArgument (a name)."""
         ...
 
     def put_edges(self, caller: Caller, file: int, edges: Sequence[Edge], *, why: str = "") -> int:

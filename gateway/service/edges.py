@@ -142,11 +142,8 @@ class EdgePart(Core):
         ledger.say(before, after)
 
     def person_takes(self, change: Change, ledger: Ledger, before: EdgeRow) -> None:
-        """A person's tag is gone; a machine's is remembered as rejected."""
+        """It is remembered as rejected, whoever gave it, or a machine would give it again."""
         if before.state == EdgeState.REJECTED:
-            return
-        if before.source == Source.PERSON and not before.model:
-            ledger.say(before, None)
             return
         after = EdgeRow(
             before.file, before.tag, EdgeState.REJECTED, before.source, before.model, before.prompt, before.confidence,

@@ -146,6 +146,9 @@ class JobPart(EdgePart):
         ledger = Ledger(self, change, "tagged")
         said = {row.tag: row for row in tx.edges(file)}
         refused = {row.tag for row in said.values() if row.state == EdgeState.REJECTED}
+        for row in said.values():
+            if row.state == EdgeState.APPLIED and refused:
+                refused -= self.index.lineage(row.tag)  # a narrower one was chosen: others below it may be right too
         repeated: set[int] = set()
         for one in sorted(suggestions, key=lambda each: -each.confidence):
             state = self._state(one)
