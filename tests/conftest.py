@@ -9,8 +9,13 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.neo4j import Graph
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 PRODUCT_LOGGERS = ("graphfs", "gateway", "tagger", "mount")
 

@@ -1,6 +1,6 @@
 """Laws that the meaning of queries keeps on random graphs, whatever the query."""
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from graphfs.names import fold
@@ -18,7 +18,6 @@ def files(graph: Graph, term: Term, *, direct: bool = False) -> set[int]:
     return evaluate(Query(term, direct), graph, now=NOW, recent_days=7)
 
 
-@settings(deadline=None)
 @given(graphs(), terms, terms, st.booleans())
 def test_and_or_not_are_those_of_sets(graph: Graph, one: Term, other: Term, direct: bool) -> None:
     left, right = files(graph, one, direct=direct), files(graph, other, direct=direct)
@@ -27,7 +26,6 @@ def test_and_or_not_are_those_of_sets(graph: Graph, one: Term, other: Term, dire
     assert files(graph, Not(one), direct=direct) == graph.shown() - left
 
 
-@settings(deadline=None)
 @given(graphs(), terms, terms, st.booleans())
 def test_de_morgan(graph: Graph, one: Term, other: Term, direct: bool) -> None:
     assert files(graph, Not(And((one, other))), direct=direct) == files(
@@ -38,20 +36,17 @@ def test_de_morgan(graph: Graph, one: Term, other: Term, direct: bool) -> None:
     )
 
 
-@settings(deadline=None)
 @given(graphs(), terms, st.booleans())
 def test_the_normal_form_means_the_same_and_is_reached_at_once(graph: Graph, one: Term, direct: bool) -> None:
     assert files(graph, normal(one), direct=direct) == files(graph, one, direct=direct)
     assert normal(normal(one)) == normal(one)
 
 
-@settings(deadline=None)
 @given(graphs(), positive_terms)
 def test_direct_is_a_part(graph: Graph, term: Term) -> None:
     assert files(graph, term, direct=True) <= files(graph, term)
 
 
-@settings(deadline=None)
 @given(graphs())
 def test_a_child_implies_its_parents(graph: Graph) -> None:
     for tag in graph.parents:
@@ -62,7 +57,6 @@ def test_a_child_implies_its_parents(graph: Graph) -> None:
         assert files(graph, Tag(tag)) == direct.union(*(files(graph, Tag(one.id)) for one in graph.children(tag)))
 
 
-@settings(deadline=None)
 @given(graphs(), ranges, st.booleans())
 def test_a_range_is_the_union_of_the_children_in_it(graph: Graph, term: Range, direct: bool) -> None:
     inside = range_test(term.low, term.high)
@@ -70,7 +64,6 @@ def test_a_range_is_the_union_of_the_children_in_it(graph: Graph, term: Range, d
     assert files(graph, term, direct=direct) == files(graph, Or(children), direct=direct)
 
 
-@settings(deadline=None)
 @given(graphs())
 def test_untagged_is_what_no_tag_has(graph: Graph) -> None:
     every = Or(tuple(Tag(tag) for tag in graph.parents))
@@ -78,7 +71,6 @@ def test_untagged_is_what_no_tag_has(graph: Graph) -> None:
     assert files(graph, ALL) == graph.shown()
 
 
-@settings(deadline=None)
 @given(graphs(), queries)
 def test_text_round_trip(graph: Graph, query: Query) -> None:
     text = render(query, graph)
@@ -86,7 +78,6 @@ def test_text_round_trip(graph: Graph, query: Query) -> None:
     assert render(parse_text(text, graph), graph) == text
 
 
-@settings(deadline=None)
 @given(paths())
 def test_a_path_is_a_text(case: tuple[Graph, Path]) -> None:
     graph, path = case
@@ -96,7 +87,6 @@ def test_a_path_is_a_text(case: tuple[Graph, Path]) -> None:
     assert parse_text(render(path.query, graph), graph) == path.query
 
 
-@settings(deadline=None)
 @given(paths(), st.data())
 def test_a_comma_is_the_union_of_its_sides(case: tuple[Graph, Path], data: st.DataObject) -> None:
     graph, path = case
@@ -110,7 +100,6 @@ def test_a_comma_is_the_union_of_its_sides(case: tuple[Graph, Path], data: st.Da
         assert evaluate(both.query, graph, now=NOW) == union
 
 
-@settings(deadline=None)
 @given(paths(), st.sampled_from([Limits(), Limits(0, 3), Limits(2, 2)]))
 def test_sub_folders_exist_and_hold_what_was_counted(case: tuple[Graph, Path], limits: Limits) -> None:
     graph, path = case
@@ -127,7 +116,6 @@ def test_sub_folders_exist_and_hold_what_was_counted(case: tuple[Graph, Path], l
             assert not {one.tag.id} & {above for tag in path.named for above in graph.lineage(tag)}
 
 
-@settings(deadline=None)
 @given(graphs(), st.integers(0, 3), st.integers(0, 3))
 def test_the_tree_is_finite(graph: Graph, minimum: int, depth: int) -> None:
     limits = Limits(minimum, depth)

@@ -5,7 +5,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphfs.errors import InvalidArgument, NameTooLong
@@ -121,7 +121,6 @@ def test_names_that_differ_in_case_or_composition_fold_alike(one: str, other: st
     assert fold(one) == fold(other)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_folding_is_stable(name: str) -> None:
     key = fold(name)
@@ -144,7 +143,6 @@ def test_short_ids() -> None:
         assert parse_short_id(other) is None
 
 
-@settings(deadline=None)
 @given(ids)
 def test_short_ids_round_trip(number: int) -> None:
     assert parse_short_id(short_id(number)) == number
@@ -177,7 +175,6 @@ def test_a_long_stem_is_cut_between_characters() -> None:
     assert len(os.fsencode(derived)) <= 255
 
 
-@settings(deadline=None)
 @given(file_names, ids)
 def test_derived_names_are_names_and_resolve(name: str, number: int) -> None:
     derived = derived_name(name, number)
@@ -215,7 +212,6 @@ few_names = st.sampled_from(
 few_files = st.lists(st.tuples(st.integers(0, 12), few_names), unique_by=lambda one: one[0])
 
 
-@settings(deadline=None)
 @given(few_files, st.sets(few_names.filter(lambda name: len(name) <= 200)))
 def test_shown_names_are_unique_stable_and_resolve(files: list[tuple[int, str]], taken: set[str]) -> None:
     shown = display_names(files, taken)
