@@ -169,6 +169,7 @@ class Core:
         self._folder_paths: dict[int, str] = {}
         self.saves = Saves()
         self.lent = LentFolders(store.served)
+        self.lent.load(store.loans())
         self._recalled: Counter[int] = Counter()
         self.publisher.begin(store.follow(self._told))
         store.caught_up()
@@ -214,8 +215,7 @@ class Core:
         self.index.load()
         self.gate.forget()
         self._folder_paths.clear()
-        if self.store.shared:
-            self.lent.lost()
+        self.lent.load(self.store.loans())
         self.publisher.publish(EventKind.RESET, number=number)
 
     # -- folders that are lent

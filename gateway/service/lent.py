@@ -1,18 +1,17 @@
-"""Which folders are lent to which mount, as far as the log was read: a table in memory, in step with it.
+"""Which folders are lent to which mount, as far as the log was read: a table in memory, in step with it. The graph has
+the same, for who must read everything anew.
 
 Times are this process's own, counted from when it learned of a loan, which is never before the mount counts from: no
 two clocks need agree. They go on only while the store answers (`Store.served`): while it is away no mount can tell.
 What is handed back is counted, so that who has just read what is there can tell whether all of it was.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from gateway.store.loans import LentStep, LoanStep
 from graphfs.loans import LOAN_SECONDS
 
-SOMEBODY = -1
-"""A mount that nobody knows: the log was lost."""
-_MANY = 10_000
+_MANY = 1000
 
 
 class Lent(Exception):
@@ -30,7 +29,6 @@ class LentFolders:
         self._clock = clock
         self._mounts: dict[int, int] = {}
         self._until: dict[int, float] = {}
-        self._lost_until = 0.0
         self.ended = 0
         """How many times folders were handed back."""
 
@@ -48,18 +46,22 @@ class LentFolders:
                 self._mounts[folder] = step.mount
             else:
                 self._mounts.pop(folder, None)
-        if len(self._mounts) > _MANY:
+        if len(self._until) > _MANY:
             self._until = {mount: until for mount, until in self._until.items() if until > now}
-            self._mounts = {folder: mount for folder, mount in self._mounts.items() if mount in self._until}
 
-    def lost(self) -> None:
-        """A part of the log was not read: whatever may be lent counts as lent, until all loans of before are over."""
-        self._lost_until = self._clock() + LOAN_SECONDS
+    def load(self, loans: Iterable[tuple[int, int]]) -> None:
+        """A part of the log was not read: these folders are lent to these mounts. When each was heard of last nobody
+        says, so all count from now."""
+        mounts = dict(loans)
+        self._until = dict.fromkeys(mounts.values(), self._clock() + LOAN_SECONDS)
+        self._mounts = mounts
 
     def mount(self, folder: int) -> int:
         """Who has it; 0: nobody."""
         mount = self._mounts.get(folder, 0)
+        return mount if mount and self._until.get(mount, 0.0) > self._clock() else 0
+
+    def over(self) -> list[int]:
+        """Folders whose mounts were not heard of for so long that nobody has them, and which nobody handed back."""
         now = self._clock()
-        if mount and self._until.get(mount, 0.0) > now:
-            return mount
-        return SOMEBODY if now < self._lost_until else 0
+        return [folder for folder, mount in list(self._mounts.items()) if self._until.get(mount, 0.0) <= now]

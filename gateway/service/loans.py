@@ -27,6 +27,7 @@ MOST_NAMES = 4096
 """Names of a folder that is lent: they are told with it."""
 IDS = 1024
 """Ids that come with a loan."""
+_SWEEP = Caller(uid=0, gid=0, actor="sweep")
 
 
 class LoanPart(TreePart, ContentPart):
@@ -56,7 +57,7 @@ class LoanPart(TreePart, ContentPart):
             tx.has_children(folder)  # whoever makes a name meanwhile overtakes this
             tx.save_node(node)  # and this overtakes whoever is about to make one
             first = tx.reserve(IDS)
-            change.then(LentStep((folder,), mount))
+            self._lent_to(change, (folder,), mount)
         return Loan(node, tuple([entry.name for entry in entries]), first, IDS)
 
     @once(nodes_made)
@@ -74,7 +75,7 @@ class LoanPart(TreePart, ContentPart):
             made = [self._made(change, one) for one in files]
             lent = tuple([one.id for one in files if one.lent and mount])
             if lent:
-                change.then(LentStep(lent, mount))
+                self._lent_to(change, lent, mount)
             elif mount:
                 change.then(LoanStep(mount))
             change.tell(EventKind.JOBS)
@@ -108,4 +109,18 @@ class LoanPart(TreePart, ContentPart):
         with self.change(caller) as change:
             own = tuple([folder for folder in folders if self.lent.mount(folder) == mount])
             if own:
-                change.then(LentStep(own, 0))
+                self._lent_to(change, own, 0)
+
+    @again
+    def end_loans(self) -> None:
+        """Of mounts that nobody has heard of for long: what is over need not be kept."""
+        if self.lent.over():
+            self.store.caught_up()
+            with self.change(_SWEEP) as change:
+                if over := tuple(self.lent.over()):
+                    self._lent_to(change, over, 0)
+
+    def _lent_to(self, change: Change, folders: tuple[int, ...], mount: int) -> None:
+        """Said in the log, and kept for who cannot read all of it."""
+        change.tx.lend(folders, mount)
+        change.then(LentStep(folders, mount))

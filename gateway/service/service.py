@@ -79,6 +79,7 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, LoanPart, SpacePart, Acc
             self.erase_blobs()
             self._forget_keys()
             self.forget_locks()
+            self.end_loans()
             if self.clock() - self._swept > 3600 * 10**9:
                 self._swept = self.clock()
                 self._clear_forsaken()

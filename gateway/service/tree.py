@@ -8,6 +8,7 @@ from gateway.service.core import Change, Core, again
 from gateway.service.repeats import node_as_it_is, node_at, nothing, once
 from gateway.service.saves import WINDOW
 from gateway.store.base import EdgeRow, MembersStep, PathsStep, SavedStep, Transaction
+from gateway.store.loans import LentStep
 from graphfs.errors import (
     AlreadyExists,
     InvalidArgument,
@@ -311,6 +312,8 @@ class TreePart(Core):
             tx.delete_entry(folder, name)
             tx.touch(folder, change.now, -1)
             tx.delete_node(node.id)
+            if self.lent.mount(node.id):
+                change.then(LentStep((node.id,), 0))
             change.then(PathsStep())
             change.tell(EventKind.ENTRY, folder, name)
 

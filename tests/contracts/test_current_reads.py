@@ -104,9 +104,8 @@ def test_a_file_is_shown_by_its_other_name_when_the_older_one_goes(slow: tuple[S
     assert neo4j(other).named((node.file,))[0][0] == "second"
 
 
-def test_what_a_repair_mends_is_known_to_all(slow: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is written past the log, after which whatever may be lent counts as lent for the length of a loan."""
-    monkeypatch.setattr("gateway.service.lent.LOAN_SECONDS", 0.2)
+def test_what_a_repair_mends_is_known_to_all(slow: tuple[Service, Service]) -> None:
+    """It is written past the log."""
     one = slow[0]
     folder = one.create(OWNER, FILES_ROOT, "folder", FOLDER).id
     node = one.create(OWNER, folder, "file", FILE)

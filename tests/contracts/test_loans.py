@@ -2,14 +2,29 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
+from gateway.service import open_service
+from gateway.service.core import Change
 from gateway.service.service import Service
+from gateway.store.neo4j.check import ANEW
 from gateway.store.neo4j.clock import ServerClock
+from gateway.store.neo4j.store import Neo4jStore
 from graphfs.api import Drive
-from graphfs.errors import AlreadyExists, Conflict, InvalidArgument, NotEmpty, NotFound, NotPermitted, NotSupported
+from graphfs.config import Config
+from graphfs.errors import (
+    AlreadyExists,
+    Conflict,
+    InvalidArgument,
+    NotEmpty,
+    NotFound,
+    NotPermitted,
+    NotSupported,
+    Unavailable,
+)
 from graphfs.loans import MOUNT_SHIFT, Loan, Making
 from graphfs.model import (
     FILES_ROOT,
@@ -19,7 +34,7 @@ from graphfs.model import (
     EventKind,
     Replace,
 )
-from tests.contracts.ground import FILE, FOLDER, OWNER, Ground
+from tests.contracts.ground import FILE, FOLDER, OWNER, Ground, eventually
 from tests.contracts.test_replicas import at_once
 
 Pair = tuple[Service, Service]
@@ -167,6 +182,109 @@ def test_a_store_that_is_away_ends_no_loan(two: Pair, monkeypatch: pytest.Monkey
     other.store.caught_up()
     with pytest.raises(Conflict):
         other.lend(OTHER, FILES_ROOT)
+
+
+def rows(service: Service) -> list[tuple[int, int]]:
+    return sorted(service.store.loans())
+
+
+def lose_the_log(service: Service) -> None:
+    """It reaches back no more: who has not read it by now reads everything anew."""
+    store = service.store
+    assert isinstance(store, Neo4jStore)
+    store.connection.write("MATCH (c:Change) DELETE c")
+    store.connection.write(ANEW)
+
+
+def test_what_is_lent_is_known_without_the_log(two: Pair, shared: Config, tmp_path: Path) -> None:
+    """To a main server that has to read everything anew, and to one that starts: no more, and no less."""
+    one, other = two
+    lent, free, back = (one.create(OWNER, FILES_ROOT, name, FOLDER).id for name in ("lent", "free", "back"))
+    loan = one.lend(ONE, lent)
+    one.lend(ONE, back)
+    inner = Making(loan.first, lent, "inner", FOLDER, LONG_AGO, LONG_AGO, None, True)
+    one.make(ONE, [inner])
+    one.hand_back(ONE, [back])
+    assert rows(other) == sorted([(lent, 5), (inner.id, 5)])
+    lose_the_log(one)
+    other.store.caught_up()
+    third = open_service(tmp_path / "third", shared, away=True)
+    try:
+        for server in (other, third):
+            for folder in (lent, inner.id):
+                with pytest.raises(Conflict):
+                    server.lend(OTHER, folder)
+            with pytest.raises(NotFound):
+                server.lookup(OTHER, free, "absent")
+            with handing_back(one, ONE), following(one), pytest.raises(NotFound):
+                server.lookup(OTHER, lent, "absent")
+            assert server.lend(OTHER, back).folder.id == back
+            server.hand_back(OTHER, [back])
+            assert one.lend(ONE, lent).names == ("inner",)
+    finally:
+        third.close()
+
+
+def test_what_could_not_be_read_anew_is_read_once_more(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that goes away in the middle of it leaves nobody with half of it."""
+    one, other = two
+    lent = one.create(OWNER, FILES_ROOT, "lent", FOLDER).id
+    other.store.caught_up()
+    refused: list[int] = []
+
+    def away() -> list[tuple[int, int]]:
+        refused.append(1)
+        raise Unavailable("the store is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(other.store, "loans", away)
+        one.lend(ONE, lent)
+        lose_the_log(one)
+        eventually(lambda: bool(refused), 60)
+        with suppress(Unavailable):
+            other.store.caught_up()
+    with pytest.raises(Conflict):
+        other.lend(OTHER, lent)
+
+
+def test_a_loan_leaves_nothing_behind(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Handed back, over, or without its folder."""
+    one, other = two
+    folder = one.create(OWNER, FILES_ROOT, "d", FOLDER).id
+    one.lend(ONE, folder)
+    other.rmdir(ONE, FILES_ROOT, "d")
+    assert rows(one) == []
+    one.lend(ONE, FILES_ROOT)
+    other.end_loans()
+    assert rows(one) == [(FILES_ROOT, 5)], "it is not over"
+    monkeypatch.setattr("gateway.service.lent.LOAN_SECONDS", 0.0)
+    one.lend(ONE, FILES_ROOT)
+    other.store.caught_up()
+    other.end_loans()
+    assert rows(one) == []
+    one.end_loans()
+    one.hand_back(ONE, [FILES_ROOT])
+    assert rows(one) == []
+
+
+def test_a_new_loan_is_not_ended_with_the_old_one(slow: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a server that has not heard of it."""
+    one, other = slow
+    one.lend(ONE, FILES_ROOT)
+    other.store.caught_up()
+    for server in slow:
+        server.lent._until.clear()  # over
+    end = other._lent_to
+
+    def late(change: Change, folders: tuple[int, ...], mount: int) -> None:
+        one.lend(OTHER, FILES_ROOT)
+        end(change, folders, mount)
+
+    monkeypatch.setattr(other, "_lent_to", late)
+    other.end_loans()
+    assert rows(one) == [(FILES_ROOT, 6)]
+    with pytest.raises(Conflict):
+        other.lend(ONE, FILES_ROOT)
 
 
 def test_its_own_mount_does_not_wait(two: Pair) -> None:

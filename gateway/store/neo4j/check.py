@@ -110,6 +110,12 @@ CHECKS: tuple[Check, ...] = (
         "DELETE t",
     ),
     Check(
+        "loan without folder",
+        "MATCH (l:Loan) WHERE NOT EXISTS { MATCH (n:Node) WHERE n.id = l.folder }",
+        "toString(l.folder)",
+        "DELETE l",
+    ),
+    Check(
         "wrong live mark",
         f"MATCH (n:Node) WHERE n.id > 2 WITH n, {_LIVE} AS right WHERE n.live <> right",
         "toString(n.id)",
@@ -118,7 +124,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-_ANEW = (
+ANEW = (
     "MATCH (d:Drive {id: 0}) SET d.locked = 0 WITH d, d.seq + 1 AS next SET d.seq = next, d.pruned = next RETURN true"
 )
 """A repair is no change of the log: together with it every main server is told that what it remembers reaches back too
@@ -133,5 +139,5 @@ def check(connection: Connection, repair: bool) -> list[Problem]:
         rows = connection.read(f"{one.find} RETURN {one.subject} LIMIT 1000")
         found += [Problem(one.kind, str(row[0]), mend) for row in rows]
         if rows and mend:
-            connection.write_together((_ANEW, f"MATCH (d:Drive {{id: 0}}) WITH d {one.find} {one.repair}"), {})
+            connection.write_together((ANEW, f"MATCH (d:Drive {{id: 0}}) WITH d {one.find} {one.repair}"), {})
     return found

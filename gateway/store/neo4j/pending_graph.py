@@ -284,6 +284,10 @@ class PendingGraph(Pending):
         # Nearly always it is not: the commit looks, and a second try asks here.
         return key_ in self.out.done or (self._careful and self._read.done(key_))
 
+    def lend(self, folders: Sequence[int], mount: int) -> None:
+        self.reads |= {key(Key.NODE, folder) for folder in folders}
+        self.out.loans.update(dict.fromkeys(folders, mount))
+
     def mark_done(self, key_: str, now: int) -> None:
         self.writes.add(text_key(Key.BLOB, 1, key_))
         self.out.done[key_] = now

@@ -369,6 +369,9 @@ class Neo4jReader:
     def tokens(self) -> list[TokenRow]:
         return [TokenRow(*row) for row in self.query(f"MATCH (t:Token) RETURN {_ACCESS} ORDER BY t.name")]
 
+    def loans(self) -> list[tuple[int, int]]:
+        return [(folder, mount) for folder, mount in self.query("MATCH (l:Loan) RETURN l.folder, l.mount")]
+
     def done(self, key: str) -> bool:
         return bool(self.query("MATCH (d:Done {key: $key}) RETURN 1", key=key))
 

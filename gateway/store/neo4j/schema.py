@@ -52,7 +52,9 @@ _QUEUE_TURNS: tuple[str, ...] = (
     "CALL db.awaitIndexes(300)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _TOKENS, _QUEUE_TURNS)
+_LOANS: tuple[str, ...] = ("CREATE CONSTRAINT loan_folder IF NOT EXISTS FOR (n:Loan) REQUIRE n.folder IS UNIQUE",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _TOKENS, _QUEUE_TURNS, _LOANS)
 SCHEMA = len(MIGRATIONS)
 
 _DRIVE = "CREATE CONSTRAINT drive_id IF NOT EXISTS FOR (n:Drive) REQUIRE n.id IS UNIQUE"

@@ -93,8 +93,13 @@ CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.deleted ELSE [] END AS r
   MATCH (x:Extent) WHERE x.node = r AND x.offset >= 0 DELETE x }
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.deleted ELSE [] END AS r
   MATCH (x:Xattr) WHERE x.node = r AND x.name >= '' DELETE x }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.deleted ELSE [] END AS r MATCH (l:Loan {folder: r}) DELETE l }
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.deleted ELSE [] END AS r
   MATCH (n:Node {id: r}) OPTIONAL MATCH (n)-[:IS]->(f:File) DETACH DELETE n, f }""",
+    "loans": """
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.loans_gone ELSE [] END AS r MATCH (l:Loan {folder: r}) DELETE l }
+CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.loans ELSE [] END AS r
+  MERGE (l:Loan {folder: r[0]}) SET l.mount = r[1] }""",
     "done": """
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.forgotten ELSE [] END AS r MATCH (k:Done) WHERE k.at < r DELETE k }
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.done ELSE [] END AS r CREATE (:Done {key: r[0], at: r[1]}) }""",
@@ -119,7 +124,7 @@ _MOST_KEYS = 20_000
 
 FIRST = _CHECK + _PARTS["nodes"] + _PARTS["content"] + _PARTS["done"] + _LOG
 """What nearly every commit is, whole. One text, so that Neo4j plans it once."""
-_OTHERS = ("swaps", "xattrs", "tags", "trash", "answers", "tokens")
+_OTHERS = ("swaps", "xattrs", "tags", "trash", "answers", "tokens", "loans")
 _REST = {name: "WITH true AS fine, 0 AS d" + _PARTS[name] for name in _OTHERS}
 
 
@@ -139,6 +144,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "trash": ("trash_gone", "trash", "jobs_gone", "deleted"),
     "answers": ("answers",),
     "tokens": ("tokens_gone", "tokens"),
+    "loans": ("loans", "loans_gone"),
     "done": ("done", "forgotten"),
 }  # fmt: skip
 _ALWAYS = ("reads", "keys")
@@ -219,6 +225,8 @@ def _content(values: dict[str, Any], out: Writes) -> None:
             values["xattrs_gone"].append((node, name))
         else:
             values["xattrs"].append((node, name, value))
+    values["loans"] += [one for one in out.loans.items() if one[1]]
+    values["loans_gone"] += [folder for folder, mount in out.loans.items() if not mount]
     values["answers"] += out.answers.items()
     values["done"] += out.done.items()
     values["forgotten"] += out.forgotten

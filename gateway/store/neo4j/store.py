@@ -347,9 +347,10 @@ class Neo4jStore(CurrentReader):
         with self._applying:
             self._recent.clear()
             self._forget(())
-            self._applied = int(self.connection.read(_SEQ)[0][0])
+            seq = int(self.connection.read(_SEQ)[0][0])
             if self._listener is not None:
-                self._listener(self._applied, None)
+                self._listener(seq, None)
+            self._applied = seq  # only now: where reading everything anew failed it has to be done once more
 
     # -- the store's own questions
 

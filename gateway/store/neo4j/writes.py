@@ -67,5 +67,6 @@ class Writes:
         self.jobs: dict[int, JobRow | None] = {}
         self.answers: dict[str, str] = {}
         self.tokens: dict[str, TokenRow | None] = {}
+        self.loans: dict[int, int] = {}
         self.done: dict[str, int] = {}
         self.forgotten: list[int] = []

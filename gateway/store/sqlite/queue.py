@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import astuple
@@ -50,6 +51,9 @@ class QueueReader:
             "SELECT texts FROM answer WHERE content = ? AND model = ? AND prompt = ?", (content, model, prompt)
         )
         return str(rows[0][0]) if rows else None
+
+    def loans(self) -> list[tuple[int, int]]:
+        return []
 
     def tokens(self) -> list[TokenRow]:
         return [TokenRow(*row) for row in self.query("SELECT * FROM token ORDER BY name")]
@@ -137,6 +141,9 @@ class QueueWriter(QueueReader):
             self.db.execute("INSERT OR REPLACE INTO memo VALUES(?, ?)", (name, text))
         else:
             self.db.execute("DELETE FROM memo WHERE name = ?", (name,))
+
+    def lend(self, folders: Sequence[int], mount: int) -> None:
+        """What one process lends is over when it ends."""
 
     def mark_done(self, key: str, now: int) -> None:
         # Transactions take turns, and who marks has asked before: there is none yet.
