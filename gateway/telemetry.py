@@ -19,12 +19,11 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from gateway.context import Context
-from graphfs import __version__
+from graphfs import __version__, wire
 
 _log = logging.getLogger("gateway.access")
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-ID_HEADER = "X-Request-ID"
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request that this code works for; empty outside of one."""
 
@@ -68,7 +67,7 @@ class Telemetry:
 
         @web.middleware
         async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-            given = request.headers.get(ID_HEADER, "")
+            given = request.headers.get(wire.REQUEST_HEADER, "")
             number = given if _ID.fullmatch(given) else secrets.token_hex(8)
             token = REQUEST_ID.set(number)
             context = self._context
@@ -79,7 +78,7 @@ class Telemetry:
                 response = await handler(request)
                 status, sent = response.status, _bytes_of(request, response)
                 if not response.prepared:
-                    response.headers[ID_HEADER] = number
+                    response.headers[wire.REQUEST_HEADER] = number
                     if context.draining:
                         response.force_close()
                 return response

@@ -38,6 +38,11 @@ class Blobs(Protocol):
         """When it was last put, ns since the epoch; NotFound."""
         ...
 
+    def now(self) -> int:
+        """The time by the clock that says when a blob was put, ns since the epoch: it may be another machine's, and
+        wrong. Unavailable."""
+        ...
+
     def refused(self) -> bool:
         """Whether the store let nothing of ours in when it was asked last. Asks nothing."""
         ...

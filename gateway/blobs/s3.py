@@ -94,6 +94,8 @@ class S3Blobs:
         above = f"{place.prefix}/" if place.prefix else ""
         self._blobs = f"{above}blobs/"
         self._aside = f"{above}aside/"
+        self._clock = f"{above}clock"
+        """An object that is written only to see what time it gets."""
         self._lock = threading.Lock()
         # ETag and size of an object when it was verified: one that was written since is verified again.
         self._verified: OrderedDict[bytes, tuple[str, int]] = OrderedDict()
@@ -249,6 +251,10 @@ class S3Blobs:
 
     def put_at(self, digest: bytes) -> int:
         return _nanoseconds(self._head(digest))
+
+    def now(self) -> int:
+        self._ask("its clock", lambda: obstore.put(self._store, self._clock, b"", use_multipart=False))
+        return _nanoseconds(self._ask("its clock", lambda: obstore.head(self._store, self._clock)))
 
     def refused(self) -> bool:
         return self._refused

@@ -4,6 +4,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from pyroaring import BitMap64
 
@@ -65,16 +66,21 @@ class CarePart(TrashPart):
         return total
 
     def fsck(self, caller: Caller, *, repair: bool = False, verify: bool = False) -> list[Problem]:
-        with self._turn:
+        with self._alone():
             found = self.store.check(repair)
             found += [
                 Problem("node without name", str(node), repair)
                 for node in self.forsaken()
                 if self._erased(node, repair)
             ]
-            found += self._check_blobs(verify)
             found += self._check_index(repair)
+        found += self._check_blobs(verify)
         return found
+
+    def _alone(self) -> AbstractContextManager[object]:
+        """Nobody changes anything meanwhile, where all changes are made here. Where others make some too that would
+        keep out only those who ask this server, for as long as it takes."""
+        return nullcontext() if self.store.shared else self._turn
 
     def forsaken(self) -> list[int]:
         """Nodes without a name that nobody can hold any more. Who holds one by another server, or on another machine,
@@ -95,16 +101,29 @@ class CarePart(TrashPart):
         return True
 
     def _check_blobs(self, verify: bool) -> Iterator[Problem]:
+        """Nobody is kept waiting for this: what came or went while it was looked for is looked at again. A blob that is
+        longer than what any record speaks of may be a file's that was cut; whether it is whole, its digest says."""
+        used = self.store.used_digests()
         sizes = {digest: size for digest, size, _ in self.blobs.digests()}
-        for digest in self.store.used_digests():
+        for digest, end in used.items():
             if digest not in sizes:
-                yield Problem("missing blob", digest.hex(), False)
-            elif verify and not self.blobs.verify(digest):
+                if self._missing(digest):
+                    yield Problem("missing blob", digest.hex(), False)
+            elif sizes[digest] < end:
+                yield Problem("short blob", digest.hex(), False)
+            elif verify and not self.blobs.verify(digest) and not self._gone(digest):
                 yield Problem("damaged blob", digest.hex(), False)
         if verify:
             for digest, data in self.store.small_blobs():
                 if hashlib.sha256(data).digest() != digest:
                     yield Problem("damaged blob", digest.hex(), False)
+
+    def _missing(self, digest: bytes) -> bool:
+        return self.store.digest_used(digest) and not self.blobs.has(digest) and self.store.digest_used(digest)
+
+    def _gone(self, digest: bytes) -> bool:
+        """Whether a blob was deleted meanwhile, as nothing needs it any more."""
+        return not self.blobs.has(digest) and not self._missing(digest)
 
     def _check_index(self, repair: bool) -> Iterator[Problem]:
         """The sets in memory against the rows they are made from. Where others change the rows too, only what differs
@@ -116,7 +135,9 @@ class CarePart(TrashPart):
                 return
             self.store.caught_up()
             files_now, tags_now = self._unlike()
-            files, tags = files & files_now, tags & tags_now
+            files &= files_now
+            both = {tag: members & tags_now[tag] for tag, members in tags.items() if tag in tags_now}
+            tags = {tag: members for tag, members in both.items() if members}
         if files or tags:
             if repair:
                 self.index.load()
@@ -124,27 +145,30 @@ class CarePart(TrashPart):
                 "index differs from the records", f"files {sorted(files)[:10]}, tags {sorted(tags)[:10]}", repair
             )
 
-    def _unlike(self) -> tuple[set[int], set[int]]:
-        """The files and tags whose sets in memory are not as their rows."""
+    def _unlike(self) -> tuple[BitMap64, dict[int, BitMap64]]:
+        """The files, and by tag those which have it, that are not in memory as in their rows."""
         rows: dict[int, set[int]] = {}
         for file, tag in self.store.pairs(EdgeState.APPLIED):
             rows.setdefault(tag, set()).add(file)
-        tags = {
-            tag for tag in rows.keys() | self.index.rows.keys() if BitMap64(rows.get(tag, ())) != self.index.direct(tag)
-        }
-        return set(BitMap64(self.store.live_files()) ^ self.index.live), tags
+        tags = {}
+        for tag in rows.keys() | self.index.rows.keys():
+            unlike = BitMap64(rows.get(tag, ())) ^ self.index.direct(tag)
+            if unlike:
+                tags[tag] = unlike
+        return BitMap64(self.store.live_files()) ^ self.index.live, tags
 
     def gc(self, caller: Caller) -> int:
         self.purge(caller, self.clock() - int(self.settings.retention * 1e9))
         freed = self.store.sweep_blobs()
-        with self._turn:
+        with self._alone():
+            looked = set(self._candidates)
+            horizon = self.blobs.now() - _GRACE
             used = self.store.used_digests()
-            horizon = self.clock() - _GRACE
             for digest, size, put in list(self.blobs.digests()):
                 if digest not in used and put < horizon:
                     self.blobs.delete(digest)
                     freed += size
-            self._candidates.clear()
+            self._candidates -= looked
         return freed
 
     def unused_blobs(self, digests: Sequence[bytes]) -> None:
@@ -155,18 +179,18 @@ class CarePart(TrashPart):
         """Deletes the blobs that lost their last use, but those put within `grace` ns: their commit may be on the way.
         Returns how many."""
         count = 0
-        with self._turn:
-            horizon = self.clock() - grace
-            later = set()
-            for digest in self._candidates:
+        looked = list(self._candidates)
+        horizon = self.blobs.now() - grace if grace and looked else 0
+        for digest in looked:
+            with self._alone():
+                self._candidates.discard(digest)
                 if self.store.digest_used(digest) or not self.blobs.has(digest):
                     continue
-                if self.blobs.put_at(digest) > horizon:
-                    later.add(digest)
+                if grace and self.blobs.put_at(digest) > horizon:
+                    self._candidates.add(digest)
                     continue
                 self.blobs.delete(digest)
                 count += 1
-            self._candidates = later
         return count
 
     def make_room(self) -> bool:

@@ -1,27 +1,45 @@
 """Asking one operation over HTTP: the request's head, the exchange, the retries, the error that a reply says. It
 knows no operation by name."""
 
+import logging
 import secrets
 import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphfs import wire
 from graphfs.client.connection import Connection, LostError, Pool, Reply
 from graphfs.client.outage import Outage
 from graphfs.client.retry import Failure, Policy
-from graphfs.errors import ReadOnly, Unavailable
+from graphfs.errors import DriveError, ReadOnly, Unavailable
 from graphfs.model import Caller
 from graphfs.wire.address import Address, TcpAddress
 
+_log = logging.getLogger(__name__)
 _SEEN = wire.SEEN_HEADER.lower().encode()
 _caller_text = lru_cache(maxsize=1024)(wire.caller_text)
-_FIRST_TRY = 0.4
-"""Share of the time for a look at something after which whoever is patient asks again on another connection: behind a
-proxy there may be a server that does not hang. A change is not asked again so soon: two of it hinder one another."""
+_FIRST_TRY, _FIRST_CHANGE = 0.4, 0.5
+"""Share of the time after which whoever is patient asks again on another connection: behind a proxy there may be a
+server that does not hang. Of a change later: two of it, of which one is made, hinder one another."""
+_LONG_BODY = 64 * 1024
+"""What takes its time to be sent is not sent again so soon."""
+
+
+class _Request(NamedTuple):
+    """What is sent, each time alike. `number`: what it is called in the servers' logs."""
+
+    head: bytes
+    body: bytes | None
+    number: str
+
+    def named(self, error: DriveError) -> DriveError:
+        """With its number, where those logs say more."""
+        if isinstance(error, Unavailable) or type(error) is DriveError:
+            return type(error)(f"{error} (request {self.number})")
+        return error
 
 
 class Asker:
@@ -94,30 +112,37 @@ class Asker:
                 f"Content-Type: {'application/json' if operation.body is None else 'application/octet-stream'}\r\n"
             )
             lines.append(f"Content-Length: {len(body)}\r\n")
-        lines.append("\r\n")
-        head = "".join(lines).encode("ascii")
+        number = secrets.token_hex(8)
+        lines.append(f"{wire.REQUEST_HEADER}: {number}\r\n\r\n")
+        request = _Request("".join(lines).encode("ascii"), body, number)
         if connection is not None:
-            return self._once(connection, head, body, deadline)
+            return self._once(connection, request, deadline)
         safe = operation.idempotent or operation.keyed
-        return self._repeated(safe, head, body, deadline, self._patience(operation) if safe else 0.0)
+        try:
+            return self._repeated(safe, request, deadline, self._patience(operation, body) if safe else 0.0)
+        except Unavailable as error:
+            _log.info("%s: %s", operation.name, error)
+            raise
 
-    def _patience(self, operation: wire.Operation) -> float:
+    def _patience(self, operation: wire.Operation, body: bytes | None) -> float:
         """Seconds for which one attempt may take; 0: as long as all of them."""
         if not self._policy.patient or operation.seconds >= wire.LONG_PATIENCE:
             return 0.0
-        return self._timeout * (_FIRST_TRY if operation.verb == "GET" else 1.0)
+        if body is not None and len(body) > _LONG_BODY:
+            return self._timeout
+        return self._timeout * (_FIRST_TRY if operation.verb == "GET" else _FIRST_CHANGE)
 
-    def _once(self, connection: Connection, head: bytes, body: bytes | None, deadline: float) -> Reply:
+    def _once(self, connection: Connection, request: _Request, deadline: float) -> Reply:
         try:
-            reply = connection.exchange(head, body, deadline)
+            reply = connection.exchange(request.head, request.body, deadline)
         except LostError as error:
-            raise Unavailable(str(error)) from error
+            raise request.named(Unavailable(str(error))) from error
         if reply.status >= 400:
-            raise wire.error_of(reply.status, reply.body)
+            raise request.named(wire.error_of(reply.status, reply.body))
         self.seen = max(self.seen, int(reply.headers.get(_SEEN, b"0")))
         return reply
 
-    def _repeated(self, safe: bool, head: bytes, body: bytes | None, deadline: float, patience: float) -> Reply:
+    def _repeated(self, safe: bool, request: _Request, deadline: float, patience: float) -> Reply:
         """`safe`: it may be asked again although it may have been carried out. `patience`: seconds that one attempt may
         take (0: up to the deadline); the last one takes what is left."""
         attempt, lost_one = 0, False
@@ -125,7 +150,7 @@ class Asker:
             attempt += 1
             begun = time.monotonic()
             until = min(deadline, begun + patience) if patience and attempt < self._policy.tries else deadline
-            found = self._attempt(head, body, until, fresh=lost_one)
+            found = self._attempt(request, until, fresh=lost_one)
             if isinstance(found, Reply):
                 return found
             error, failure = found
@@ -143,9 +168,7 @@ class Asker:
                     self.outage.give_up()
                 raise error
 
-    def _attempt(
-        self, head: bytes, body: bytes | None, deadline: float, *, fresh: bool
-    ) -> Reply | tuple[Unavailable, Failure]:
+    def _attempt(self, request: _Request, deadline: float, *, fresh: bool) -> Reply | tuple[DriveError, Failure]:
         """A success, or how it failed; what the server refuses is raised."""
         try:
             connection = self._pool.take(deadline, fresh=fresh)
@@ -153,9 +176,9 @@ class Asker:
             return error, Failure(sent=False, connected=False)
         reused = connection.idle_since > 0
         try:
-            reply = connection.exchange(head, body, deadline)
+            reply = connection.exchange(request.head, request.body, deadline)
         except LostError as lost:
-            return Unavailable(str(lost)), Failure(sent=lost.sent, late=lost.late, reused=reused)
+            return request.named(Unavailable(str(lost))), Failure(sent=lost.sent, late=lost.late, reused=reused)
         finally:
             self._pool.give_back(connection)
         number = int(reply.headers.get(_SEEN, b"0"))
@@ -166,7 +189,7 @@ class Asker:
         if number:
             # It cannot be reached any more: the store was restored from a copy, or is cut off from this server.
             self.seen = number
-        refused = wire.error_of(reply.status, reply.body)
+        refused = request.named(wire.error_of(reply.status, reply.body))
         if not isinstance(refused, Unavailable):
             self.outage.answered()
             raise refused

@@ -18,6 +18,8 @@ class Outage:
         back. 0: there is no memory."""
         self.patience = patience
         self._since: float | None = None
+        self._heard = 0.0
+        """When it last said something."""
         self._given_up = False
         self.met = False
         """Whether the server ever answered: one that never did is not waited for."""
@@ -51,13 +53,14 @@ class Outage:
         return wanted if since is None else min(wanted, since + self.patience)
 
     def failed(self, begun: float) -> None:
-        """An attempt that began then found no server."""
+        """An attempt that began then found no server. One that others were answered after was with a server that hangs
+        behind a proxy, while another one goes on."""
         if not self.patience:
             return
         with self._lock:
             if self._since is not None:
                 return
-            self._since = begun
+            self._since = max(begun, self._heard)
         for listener in self._listeners:
             listener(True)
 
@@ -68,6 +71,7 @@ class Outage:
     def answered(self) -> None:
         """The server said something."""
         self.met = True
+        self._heard = time.monotonic()
         if self._since is None:
             return
         with self._lock:

@@ -166,9 +166,10 @@ class Contents:
     def _commit_or_keep(self, file: OpenFile) -> None:
         try:
             self._commit(file, durable=False)
-        except (Unavailable, ReadOnly):
+        except (Unavailable, ReadOnly) as error:
             if self._away is None or not self._away.stage or not self._kept(file):
                 raise
+            log.warning("node %d was closed while the server is away, it is sent later: %s", file.node.id, error)
 
     def _kept(self, file: OpenFile) -> bool:
         """What was closed is on this machine's disk until the drive is back. False: it cannot be."""
@@ -179,7 +180,6 @@ class Contents:
             if file.staged is None:
                 return False
             file.staged.closed()
-        log.warning("node %d was closed while the server is away: it is kept here and sent later", file.node.id)
         self._background.wake()
         return True
 
@@ -223,8 +223,8 @@ class Contents:
         try:
             if file.dirty and not file.kept:
                 self._commit(file, durable=False)
-        except DriveError:
-            log.warning("node %d could not be committed when it was closed; it is tried again", file.node.id)
+        except DriveError as error:
+            log.warning("node %d could not be committed when it was closed; it is tried again: %s", file.node.id, error)
             self._background.wake()
             raise
         finally:

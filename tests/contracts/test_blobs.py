@@ -92,6 +92,14 @@ def test_putting_again_renews_its_time(blobs: Blobs) -> None:
     assert [(found, size) for found, size, _ in blobs.digests()] == [(digest, 5)]
 
 
+def test_what_was_put_is_as_old_as_its_own_clock_says(blobs: Blobs) -> None:
+    digest = digest_of(b"aged")
+    before = blobs.now()
+    blobs.put(digest, b"aged", durable=False)
+    assert before <= blobs.put_at(digest) <= blobs.now()
+    assert [found for found, _, _ in blobs.digests()] == [digest]
+
+
 def test_bytes_of_another_digest_are_refused(blobs: Blobs) -> None:
     with pytest.raises(InvalidArgument):
         blobs.put(digest_of(b"one"), b"other", durable=False)

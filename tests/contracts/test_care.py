@@ -1,5 +1,6 @@
 """Looking after a drive, and what survives."""
 
+import os
 import random
 import threading
 from pathlib import Path
@@ -57,6 +58,39 @@ def test_gc_never_takes_what_is_being_written(ground: Ground) -> None:
     finally:
         stop.set()
         sweeper.join()
+
+
+def test_a_blob_is_as_old_as_the_clock_says_that_it_was_put_by(tmp_path: Path) -> None:
+    """The records' clock and the blobs' may be those of two machines, one of which is wrong."""
+    drive = open_service(tmp_path / "state", CONFIG)
+    try:
+        ground = Ground(drive, tmp_path / "state")
+        late, data = drive.store.clock() + 48 * 3600 * 10**9, random.Random(3).randbytes(100_000)
+        drive.clock = lambda: late
+        (patch,) = ground.patches(data)
+        assert drive.gc(OWNER) == 0
+        drive.unused_blobs([patch.digest])
+        assert drive.erase_blobs() == 0
+        node = drive.create(OWNER, FILES_ROOT, "slow", FILE)
+        drive.commit(OWNER, node.id, node.version, len(data), [patch], durable=True)
+        assert ground.read(ground.at("slow")) == data
+    finally:
+        drive.close()
+
+
+def test_fsck_names_blobs_that_are_shorter_than_their_files(tmp_path: Path) -> None:
+    drive = open_service(tmp_path / "state", CONFIG)
+    try:
+        ground = Ground(drive, tmp_path / "state")
+        for name in ("cut", "whole"):
+            ground.file(name, random.Random(name).randbytes(100_000))
+        assert drive.fsck(OWNER) == []
+        digest = drive.layout(OWNER, ground.at("cut").id).extents[0].digest
+        name = digest.hex()
+        os.truncate(tmp_path / "state/blobs" / name[:2] / name[2:], 99_999)
+        assert [(one.kind, one.subject, one.repaired) for one in drive.fsck(OWNER)] == [("short blob", name, False)]
+    finally:
+        drive.close()
 
 
 def said_of(ground: Ground, file: Node) -> object:

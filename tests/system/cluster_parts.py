@@ -25,7 +25,7 @@ from tests.house.source import ROOT
 from tests.system.hosts import Host
 from tests.system.relay import Relay
 
-SECONDS = 120.0
+SECONDS = 300.0
 _FAKETIME = "/usr/lib/{}-linux-gnu/faketime/libfaketime.so.1"
 
 

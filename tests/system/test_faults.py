@@ -235,7 +235,7 @@ def rounds() -> list[Fault]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600 + ROUNDS * 120)
+@pytest.mark.timeout(900 + ROUNDS * 300)
 def test_nothing_is_lost_mixed_or_stuck(cluster: Cluster, tmp_path: Path) -> None:
     warmed(cluster)
     history = History()
@@ -267,7 +267,7 @@ def test_nothing_is_lost_mixed_or_stuck(cluster: Cluster, tmp_path: Path) -> Non
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     with spread_cluster(tmp_path / "cluster") as made:
-        with closing(connect(made.url, token=made.token)) as drive:
+        with closing(connect(made.url, token=made.token, timeout=SECONDS)) as drive:
             made.token = drive.create_token(OWNER, "everybody", (Scope.ADMIN,)).secret
         yield made
 

@@ -1,6 +1,7 @@
 """The client before a server that is away, slow, broken, or comes back."""
 
 import os
+import re
 import socket
 import threading
 import time
@@ -15,7 +16,7 @@ from gateway.service import open_service
 from graphfs import wire
 from graphfs.client import HttpDrive, connect
 from graphfs.client.retry import Failure, Policy
-from graphfs.errors import Conflict, DriveError, TooLarge, Unavailable
+from graphfs.errors import Conflict, DriveError, NotFound, TooLarge, Unavailable
 from graphfs.model import FILES_ROOT, EventKind, Space
 from graphfs.wire.address import UnixAddress
 from tests.contracts.ground import FOLDER, OWNER, Listener
@@ -32,7 +33,7 @@ class Script:
     """A server that answers each request with the next of some replies: bytes, or None to hang up without a word."""
 
     def __init__(self, path: Path, *replies: bytes | None) -> None:
-        self.asked = 0
+        self.requests: list[bytes] = []
         self._replies = list(replies)
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(str(path))
@@ -47,18 +48,23 @@ class Script:
             except OSError:
                 return  # closed
             with closing(connection):
-                while self._replies and self._read(connection):
-                    self.asked += 1
+                while self._replies and (request := connection.recv(65536)):
+                    self.requests.append(request)
                     reply = self._replies.pop(0)
                     if reply is None:
                         break
                     connection.sendall(reply)
                     if not reply:
-                        self._read(connection)  # silent until the client gives up
+                        connection.recv(65536)  # silent until the client gives up
 
-    def _read(self, connection: socket.socket) -> bool:
-        """One request without a body, or with a short one in the same packet."""
-        return bool(connection.recv(65536))
+    @property
+    def asked(self) -> int:
+        return len(self.requests)
+
+    def said(self, name: str) -> list[str]:
+        """What each request said in a header. Bodies are short, and come in the same packet."""
+        found = [re.search(rf"\r\n{name}: ([^\r]*)", request.decode()) for request in self.requests]
+        return [match[1] for match in found if match]
 
     def close(self) -> None:
         """After the client's end is closed."""
@@ -68,9 +74,11 @@ class Script:
 
 
 @contextmanager
-def scripted(path: Path, *replies: bytes | None, timeout: float = 5.0) -> Iterator[tuple[HttpDrive, Script]]:
+def scripted(
+    path: Path, *replies: bytes | None, timeout: float = 5.0, policy: Policy | None = None
+) -> Iterator[tuple[HttpDrive, Script]]:
     script = Script(path, *replies)
-    drive = HttpDrive(UnixAddress(path), timeout=timeout)
+    drive = HttpDrive(UnixAddress(path), timeout=timeout, policy=policy)
     try:
         yield drive, script
     finally:
@@ -126,6 +134,33 @@ def test_what_is_known_by_its_key_is_asked_again(tmp_path: Path) -> None:
     with scripted(tmp_path / "s", None, answer(b"null")) as (drive, script):
         drive.unlink(OWNER, FILES_ROOT, "a")
         assert script.asked == 2
+
+
+def test_a_change_whose_server_hangs_is_asked_again_by_another_connection(tmp_path: Path) -> None:
+    """Behind a proxy there may be one that does not."""
+    patient = Policy(patient=True)
+    with scripted(tmp_path / "s", b"", answer(b"null"), timeout=8.0, policy=patient) as (drive, script):
+        drive.unlink(OWNER, FILES_ROOT, "a")
+        first, second = script.said(wire.KEY_HEADER)
+        assert first == second
+
+
+def test_an_error_says_what_its_request_is_called_in_the_servers_logs(tmp_path: Path) -> None:
+    _, body = wire.reply_of(Unavailable("later"))
+    later, absent = answer(body, "503 Later"), answer(wire.reply_of(NotFound("nothing there"))[1], "404 Not Found")
+    with scripted(tmp_path / "s", later, later, later, absent, None) as (drive, script):
+        with pytest.raises(Unavailable) as busy:
+            drive.space()
+        with pytest.raises(NotFound) as refused:
+            drive.unlink(OWNER, FILES_ROOT, "a")
+        with pytest.raises(Unavailable) as lost:
+            drive.lease("worker", 1, 60.0)
+        first, *again, second, third = script.said(wire.REQUEST_HEADER)
+    assert again == [first, first]
+    assert len({first, second, third}) == 3
+    assert str(busy.value) == f"later (request {first})"
+    assert str(refused.value) == "nothing there"
+    assert str(lost.value).endswith(f"(request {third})")
 
 
 def test_a_server_that_is_busy_is_asked_again(tmp_path: Path) -> None:

@@ -63,6 +63,11 @@ CHECKS: tuple[Check, ...] = (
         "x.node + '@' + x.offset",
     ),
     Check(
+        "short small blob",
+        "MATCH (x:Extent) WHERE x.inline MATCH (b:Blob {digest: x.digest}) WHERE x.start + x.length > size(b.data)",
+        "x.node + '@' + x.offset",
+    ),
+    Check(
         "file without job",
         "MATCH (n:Node)-[:IS]->(f:File) WHERE n.live AND f.state IS NULL",
         "toString(f.id)",

@@ -366,9 +366,9 @@ class Neo4jStore(CurrentReader):
             self.query("MATCH (x:Extent {digest: $digest}) WHERE NOT x.inline RETURN 1 LIMIT 1", digest=digest.hex())
         )
 
-    def used_digests(self) -> set[bytes]:
-        rows = self.query("MATCH (x:Extent) WHERE NOT x.inline RETURN DISTINCT x.digest")
-        return {bytes.fromhex(row[0]) for row in rows}
+    def used_digests(self) -> dict[bytes, int]:
+        rows = self.query("MATCH (x:Extent) WHERE NOT x.inline RETURN x.digest, max(x.start + x.length)")
+        return {bytes.fromhex(digest): end for digest, end in rows}
 
     def sweep_blobs(self) -> int:
         try:

@@ -76,6 +76,11 @@ CHECKS: tuple[Check, ...] = (
         " extent.digest)",
     ),
     Check(
+        "short small blob",
+        "SELECT x.node || '@' || x.offset FROM extent x JOIN blob b ON b.digest = x.digest WHERE x.inline = 1"
+        " AND x.start + x.length > length(b.data)",
+    ),
+    Check(
         "file without job",
         f"SELECT n.file FROM node n WHERE {_NO_JOB}",
         f"INSERT INTO job SELECT n.file, 'queued', 0, 0, '', 0, '', '', n.uid FROM node n WHERE {_NO_JOB}",

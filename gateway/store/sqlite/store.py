@@ -127,8 +127,9 @@ class SqliteStore(RecordReader, GraphReader, QueueReader):
     def digest_used(self, digest: bytes) -> bool:
         return bool(self.query("SELECT 1 FROM extent WHERE digest = ? AND inline = 0 LIMIT 1", (digest,)))
 
-    def used_digests(self) -> set[bytes]:
-        return {bytes(row[0]) for row in self.database.scan("SELECT DISTINCT digest FROM extent WHERE inline = 0")}
+    def used_digests(self) -> dict[bytes, int]:
+        rows = self.database.scan("SELECT digest, max(start + length) FROM extent WHERE inline = 0 GROUP BY digest")
+        return {bytes(digest): end for digest, end in rows}
 
     def sweep_blobs(self) -> int:
         unused = "digest NOT IN (SELECT digest FROM extent WHERE inline = 1)"

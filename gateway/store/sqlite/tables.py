@@ -53,7 +53,7 @@ class SqliteTables:
         self._store.flush()
 
     def used_digests(self) -> set[bytes]:
-        return self._store.used_digests()
+        return set(self._store.used_digests())
 
     def close(self) -> None:
         self._store.close()
