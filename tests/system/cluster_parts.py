@@ -233,6 +233,10 @@ class Cluster:
         self.parts.pop(name).leave()
         del self.addresses[name]
 
+    def graph_logs(self) -> set[str]:
+        """The names of the files of Neo4j's log of transactions."""
+        return {one.name for one in (self.folder / "neo4j").glob("data/transactions/neo4j/neostore.transaction.db.*")}
+
     def hours_of(self, name: str) -> int | None:
         """By how many hours a main server's clock is wrong, as it says; None while it does not answer."""
         try:
