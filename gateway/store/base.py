@@ -476,10 +476,7 @@ class Store(Reader, Protocol):
         """Whether a blob of the blob store is part of any content."""
         ...
 
-    def used_digests(self) -> dict[bytes, int]:
-        """The blobs outside the store that records speak of, and how many bytes of each."""
-        ...
-
+    def used_digests(self) -> dict[bytes, int]: ...  # all of those, and of how many bytes of each is spoken
     def sweep_blobs(self) -> int:
         """Deletes unused small blobs; returns the bytes."""
         ...
