@@ -272,6 +272,14 @@ class Tags(Protocol):
         accepts it. Returns how many edges changed; idempotent. NotFound (a file), InvalidArgument (a name)."""
         ...
 
+    def set_tags(
+        self, caller: Caller, file: int, tags: Sequence[str], mode: XattrMode = XattrMode.ANY, *, why: str = ""
+    ) -> None:
+        """A person says that a file has exactly these tags: what is missing is given, as `change_tags` does, what is
+        not among them is taken. What stays keeps its source. AlreadyExists (`mode` CREATE) when it has a tag,
+        NoAttribute (REPLACE) when it has none, NotFound (a file), InvalidArgument (a name)."""
+        ...
+
     def put_edges(self, caller: Caller, file: int, edges: Sequence[Edge], *, why: str = "") -> int:
         """Says of a file exactly what is given (provenance too: an import), beside what is said already; unknown
         tags are made."""

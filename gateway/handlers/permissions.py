@@ -199,6 +199,7 @@ NEEDS: dict[str, Check] = {
     "tags": _nothing,
     "edges": _on_file(READ),
     "change_tags": _tagging,
+    "set_tags": _on_file(WRITE),
     "create_tag": _nothing,
     "journal": _nothing,
     "undo": _nothing,

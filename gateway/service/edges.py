@@ -126,11 +126,14 @@ def _json(row: EdgeRow | TagRow | None) -> str:
 class EdgePart(Core):
     """What a person's word does to edges; the other parts build on it."""
 
-    def give_tags(self, change: Change, file: int, add: Sequence[str], why: str) -> None:
+    def give_tags(self, change: Change, file: int, add: Sequence[str], why: str) -> int:
+        """Gives a file that has none these tags; how many they are."""
         ledger = Ledger(self, change, why)
-        for path in add:
-            self.person_gives(change, ledger, file, ledger.ensure(path), None)
+        tags = dict.fromkeys([ledger.ensure(path) for path in add])
+        for tag in tags:
+            self.person_gives(change, ledger, file, tag, None)
         ledger.close()
+        return len(tags)
 
     def person_gives(self, change: Change, ledger: Ledger, file: int, tag: int, before: EdgeRow | None) -> None:
         if before is not None and before.state == EdgeState.APPLIED and before.source == Source.PERSON:

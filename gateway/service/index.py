@@ -3,7 +3,7 @@
 It is derived from the store, filled when the drive is opened and brought up to date after every commit, so a listing
 never
 recounts edges (facts: TMSU needs 10 s for that). What a query means is said by `graphfs.query.evaluate`; property tests
-hold this equal to it. Readers may come from any thread: sets that were handed out are never changed.
+hold this equal to it. Readers may come from any thread: sets that were handed out are never changed, but for closures.
 """
 
 import threading
@@ -37,6 +37,8 @@ class Index:
         self._lock = threading.RLock()
         self.generation = 0
         """Grows with every change: what was computed under an older one may be wrong."""
+        self.vocabulary = 0
+        """Grows when tags or their names change: what a path means may be another thing."""
         self.live = BitMap64()
         self.rows: dict[int, TagRow] = {}
         self._below: dict[int, dict[str, int]] = {}
@@ -69,6 +71,7 @@ class Index:
             for row in self.rows.values():
                 self._side(row).setdefault(row.parent, {})[row.key] = row.id
             self._aliases = {(row.parent, row.key): row for row in self._store.aliases()}
+            self.vocabulary += 1
             self._forget()
 
     def _side(self, row: TagRow) -> dict[int, dict[str, int]]:
@@ -80,6 +83,7 @@ class Index:
             self.rows[row.id] = row
             self._side(row).setdefault(row.parent, {})[row.key] = row.id
             self._children.pop(row.parent, None)
+            self.vocabulary += 1
             self.generation += 1
 
     def apply(self, steps: Iterable[Step]) -> None:
@@ -127,16 +131,17 @@ class Index:
     def set_edge(self, file: int, tag: int, state: str | None) -> None:
         """What is said of a file and a tag now (None: nothing)."""
         with self._lock:
-            for sets, kept in ((self._direct, EdgeState.APPLIED), (self._review, EdgeState.REVIEW)):
-                if state == kept:
-                    sets.setdefault(tag, BitMap64()).add(file)
-                elif tag in sets:
+            for review, sets, kept in ((False, self._direct, EdgeState.APPLIED), (True, self._review, EdgeState.REVIEW)):
+                there = file in sets.get(tag, ())
+                if there and state != kept:
                     sets[tag].discard(file)
-            up = tag
-            while up:
-                self._closures.pop((False, up), None)
-                self._closures.pop((True, up), None)
-                up = self.parent(up)
+                    for up in self.lineage(tag):
+                        self._closures.pop((review, up), None)
+                elif state == kept and not there:
+                    sets.setdefault(tag, BitMap64()).add(file)
+                    for up in self.lineage(tag):
+                        if (review, up) in self._closures:
+                            self._closures[review, up].add(file)
             self._tagged = None
             self.generation += 1
 
@@ -220,7 +225,7 @@ class Index:
     # -- sets
 
     def closure(self, tag: int, review: bool = False) -> BitMap64:
-        """Files (live or not) with the tag or one below it. Not to be changed by who gets it."""
+        """Files (live or not) with the tag or one below it. Not to be changed by who gets it, nor kept: it grows."""
         with self._lock:
             found = self._closures.get((review, tag))
             if found is None:

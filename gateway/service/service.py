@@ -49,7 +49,7 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, LoanPart, SpacePart, Acc
         super().__init__(store, blobs, settings)
         self.space_folder = str(folder)
         self.space_reserve = reserve
-        self._answers = OrderedDict()
+        self._answers, self._paths = OrderedDict(), {}
         self.reviewed = {}
         self.turns, self.pace = Turns(), Pace()
         self._candidates = set()

@@ -9,8 +9,8 @@ from gateway.service.edges import EdgePart, Ledger
 from gateway.service.index import Proposals
 from gateway.service.repeats import batch_made, nothing, once, tag_renamed, tag_there, tags_merged
 from gateway.store.base import AliasRow, EdgeRow, TagRow
-from graphfs.errors import AlreadyExists, InvalidArgument, NotEmpty, NotFound
-from graphfs.model import Caller, Edge, EdgeState, Merge, Source, Tag
+from graphfs.errors import AlreadyExists, InvalidArgument, NoAttribute, NotEmpty, NotFound
+from graphfs.model import Caller, Edge, EdgeState, Merge, Source, Tag, XattrMode
 from graphfs.names import check_tag_name, fold
 
 _STATES = {state.value: state for state in EdgeState}
@@ -24,6 +24,10 @@ class TagPart(EdgePart):
     def visible(self, caller: Caller, files: Iterable[int]) -> int:
         raise NotImplementedError
 
+    def members(self, caller: Caller, tag: int) -> int:
+        """How many live files with the tag, or one below it, the caller may see."""
+        raise NotImplementedError
+
     def need_tag(self, path: str) -> TagRow:
         """The tag at a path, by names or aliases. NotFound."""
         tag = 0
@@ -35,7 +39,7 @@ class TagPart(EdgePart):
         return self.index.rows[tag]
 
     def tag_record(self, caller: Caller, row: TagRow) -> Tag:
-        files = self.visible(caller, self.index.closure(row.id) & self.index.live)
+        files = self.members(caller, row.id)
         return Tag(
             row.id,
             row.parent,
@@ -90,6 +94,30 @@ class TagPart(EdgePart):
                 for tag in dict.fromkeys(new):
                     self.person_gives(change, ledger, file, tag, said.get(tag))
             return ledger.close()
+
+    @once(nothing)
+    @again
+    def set_tags(
+        self, caller: Caller, file: int, tags: Sequence[str], mode: XattrMode = XattrMode.ANY, *, why: str = ""
+    ) -> None:
+        with self.change(caller) as change:
+            self.need_file(change.tx, file)
+            said = {row.tag: row for row in change.tx.edges(file)}
+            given = [row.tag for row in said.values() if row.state == EdgeState.APPLIED and row.tag in self.index.rows]
+            if given and mode is XattrMode.CREATE:
+                raise AlreadyExists("the file has tags")
+            if not given and mode is XattrMode.REPLACE:
+                raise NoAttribute("the file has no tags")
+            ledger = Ledger(self, change, why)
+            wanted = dict.fromkeys([ledger.ensure(path) for path in tags])
+            # What was suggested below a tag that is taken goes with it.
+            gone = {below for tag in given if tag not in wanted for below in self.index.subtree(tag)}
+            for tag in gone & said.keys() - wanted.keys():
+                self.person_takes(change, ledger, said[tag])
+            for tag in wanted:
+                if tag not in given:
+                    self.person_gives(change, ledger, file, tag, said.get(tag))
+            ledger.close()
 
     @again
     def put_edges(self, caller: Caller, file: int, edges: Sequence[Edge], *, why: str = "") -> int:

@@ -56,7 +56,7 @@ def backup_names(name: str) -> tuple[str, ...]:
 class TreePart(Core):
     """Implements `graphfs.api.Tree`."""
 
-    def give_tags(self, change: Change, file: int, add: Sequence[str], why: str) -> None:
+    def give_tags(self, change: Change, file: int, add: Sequence[str], why: str) -> int:
         raise NotImplementedError
 
     def node(self, caller: Caller, node: int) -> Node:
@@ -156,11 +156,12 @@ class TreePart(Core):
         if stat.S_ISREG(mode) and live:
             tx.queue(node.file, change.now + int(self.settings.settle * 1e9))
             change.live(node.file, True)
-            if self._saved_beside(change, node, folder, name):
+            saved = self._saved_beside(change, node, folder, name)
+            if saved:
                 node = self.need(tx.node(node.id))
             if tags:
-                self.give_tags(change, node.file, tags, f"created as {shown(name)}")
-                node = self.need(tx.node(node.id))
+                given = self.give_tags(change, node.file, tags, f"created as {shown(name)}")
+                node = self.need(tx.node(node.id)) if saved else changed(node, tags=given, ctime=change.now)
         change.tell(EventKind.ENTRY, folder, name)
         return node
 

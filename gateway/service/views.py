@@ -2,10 +2,9 @@
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from msgspec import Struct
 from pyroaring import BitMap64
 
 from gateway.service.index import Proposals
@@ -24,14 +23,23 @@ _REVIEWING = 600 * 10**9
 """How long a tag that is only proposed can be named after its suggestions were looked at, ns."""
 
 
-class Answer(Struct):
-    """A path, what it means, and the files that match (not to be changed)."""
+class Answer:
+    """A path, what it means, and the files that match."""
 
-    path: Path
-    files: BitMap64
-    bounds: dict[int, int] = {}
-    """How many of the files have a tag at most, of tags of which more is known than how many files there are. Put in
-    place of itself, never changed."""
+    def __init__(self, path: Path, evaluate: Callable[[], BitMap64]) -> None:
+        self.path = path
+        self.bounds: dict[int, int] = {}
+        """How many of the files have a tag at most, of tags of which more is known than how many files there are. Put
+        in place of itself, never changed."""
+        self._evaluate = evaluate
+        self._files: BitMap64 | None = None
+
+    @property
+    def files(self) -> BitMap64:
+        """Not to be changed. Found when they are first asked for: whether a name is a tag needs none."""
+        if self._files is None:
+            self._files = self._evaluate()
+        return self._files
 
 
 class ViewPart(TagPart):
@@ -39,6 +47,7 @@ class ViewPart(TagPart):
 
     reviewed: dict[str, int]
     _answers: OrderedDict[tuple[object, ...], Answer]
+    _paths: dict[tuple[object, ...], Path]
 
     def no_search(self, words: str) -> Iterable[int]:
         raise NotSupported("this drive has no search yet: leave +search out of the query")
@@ -55,6 +64,12 @@ class ViewPart(TagPart):
         if self.sees_all(caller):
             return len(files) if isinstance(files, BitMap64 | tuple) else sum(1 for _ in files)
         return len(self.seen(caller, BitMap64(files)))
+
+    def members(self, caller: Caller, tag: int) -> int:
+        files = self.index.closure(tag)
+        if self.sees_all(caller):
+            return files.intersection_cardinality(self.index.live)
+        return len(self.seen(caller, files & self.index.live))
 
     def sees_all(self, caller: Caller) -> bool:
         return caller.uid in (0, self.settings.owner)
@@ -90,22 +105,33 @@ class ViewPart(TagPart):
             if self.sees_all(caller)
             else (caller.uid, caller.gid, caller.groups, self.publisher.events(-1, 0)[-1].seq)
         )
+        components = tuple(components)
         vocabulary = self.vocabulary(components)
-        key = (self.index.generation, tuple(components), who, vocabulary is self.index)
+        key = (self.index.generation, components, who, vocabulary is self.index)
         known = self._answers.get(key)
         if known is not None:
             with suppress(KeyError):  # another thread has made room
                 self._answers.move_to_end(key)
             return known
-        path = parse(components, vocabulary)
-        files = self.seen(caller, self.matching(path.query)) if components else BitMap64()
-        found = Answer(path, files)
+        path = self._parsed(components, vocabulary)
+        found = Answer(path, lambda: self.seen(caller, self.matching(path.query)) if components else BitMap64())
         if not _moving(path.query.term):
             self._answers[key] = found
             if len(self._answers) > _REMEMBERED:
                 with suppress(KeyError):
                     self._answers.popitem(last=False)
         return found
+
+    def _parsed(self, components: tuple[str, ...], vocabulary: Vocabulary) -> Path:
+        """What the components mean; kept while no tag is made, renamed or removed. NotFound."""
+        key = (self.index.vocabulary, components, vocabulary is self.index)
+        path = self._paths.get(key)
+        if path is None:
+            path = parse(components, vocabulary)
+            if len(self._paths) >= _REMEMBERED:
+                self._paths.clear()
+            self._paths[key] = path
+        return path
 
     def vocabulary(self, components: Sequence[str]) -> Vocabulary:
         """The tags that a path may name: those only proposed where it is about review. For a while after somebody

@@ -315,6 +315,7 @@ class LendingDrive(CachedDrive):
     tags = _when_told(CachedDrive.tags)
     edges = _when_told(CachedDrive.edges)
     change_tags = _when_told(CachedDrive.change_tags)
+    set_tags = _when_told(CachedDrive.set_tags)
     put_edges = _when_told(CachedDrive.put_edges)
     undo = _when_told(CachedDrive.undo)
     trash = _when_told(CachedDrive.trash)

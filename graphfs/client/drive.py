@@ -133,6 +133,7 @@ class HttpDrive:
     tags = _over_http(Tags.tags)
     edges = _over_http(Tags.edges)
     change_tags = _over_http(Tags.change_tags)
+    set_tags = _over_http(Tags.set_tags)
     put_edges = _over_http(Tags.put_edges)
     create_tag = _over_http(Tags.create_tag)
     delete_tag = _over_http(Tags.delete_tag)

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from graphfs.api import Jobs, Tags, Tree, Xattrs
-from graphfs.errors import AlreadyExists, InvalidArgument, NoAttribute, NotFound, NotSupported, TooLarge
+from graphfs.errors import InvalidArgument, NoAttribute, NotFound, NotSupported, TooLarge
 from graphfs.model import Caller, Edge, EdgeState, Node, Source, XattrMode
 from graphfs.names import check_tag_name, fold
 
@@ -21,6 +21,7 @@ TAGS = "user.xdg.tags"
 OWN = "user.graphfs."
 _MAX_VALUE = 64 << 10
 _EVIDENCE = 200
+_WHY = f"{TAGS} was set"
 
 
 class Known(Tree, Tags, Jobs, Xattrs, Protocol):
@@ -110,13 +111,7 @@ class TagLabels:
             return
         if len(value) > _MAX_VALUE:
             raise TooLarge(f"an extended attribute holds at most {_MAX_VALUE} bytes")
-        wanted = split_tags(value)
-        given = self._given(caller, found)
-        if given and mode is XattrMode.CREATE:
-            raise AlreadyExists(name)
-        if not given and mode is XattrMode.REPLACE:
-            raise NoAttribute(name)
-        self._become(caller, found, given, wanted)
+        self._drive.set_tags(caller, found.file, split_tags(value), mode, why=_WHY)
 
     def remove(self, caller: Caller, node: int, name: str) -> None:
         if name != TAGS:
@@ -125,22 +120,7 @@ class TagLabels:
         if not found.file:
             self._drive.remove_xattr(caller, node, name)
             return
-        given = self._given(caller, found)
-        if not given:
-            raise NoAttribute(name)
-        self._become(caller, found, given, [])
-
-    def _become(self, caller: Caller, node: Node, given: list[str], wanted: list[str]) -> None:
-        had, have = {fold(path): path for path in given}, {fold(path): path for path in wanted}
-        new = [path for key, path in have.items() if key not in had]
-        gone = {key: path for key, path in had.items() if key not in have}
-        # Removing a tag means those below it too: what stays has to be said again.
-        above = tuple([f"{key}/" for key in gone])
-        stays = [path for key, path in have.items() if key in had and key.startswith(above)]
-        if new or gone:
-            self._drive.change_tags(
-                caller, [node.file], [*new, *stays], list(gone.values()), why="user.xdg.tags was set"
-            )
+        self._drive.set_tags(caller, found.file, [], XattrMode.REPLACE, why=_WHY)
 
     def _edges(self, caller: Caller, node: Node) -> list[Edge]:
         try:

@@ -31,6 +31,8 @@ _RECENT = "+recent"
 _REVIEW = "+review"
 _ALL = "+all"
 _PROBES = 4096
+_TWICE = 0.05
+"""Seconds between two looks of a program at one name that belong together."""
 
 LISTED_FILES = {".nomedia": b"", ".trackerignore": b""}
 """Tells crawlers that everything here is listed under `files/` already."""
@@ -64,6 +66,11 @@ class Absences:
 
     def __init__(self) -> None:
         self._generation = 0
+        self._events = 0
+        """Of any kind, as far as they are heard."""
+        self._last: tuple[Caller, LiteralPath, str, int] | None = None
+        """Who did not find what last."""
+        self._until = 0.0
         self._missing: dict[tuple[LiteralPath, str], int] = {}
 
     @property
@@ -71,9 +78,23 @@ class Absences:
         return self._generation
 
     def changed(self) -> None:
+        self._events += 1
         self._generation += 1
 
+    @property
+    def events(self) -> int:
+        return self._events
+
+    def missed(self, caller: Caller, path: LiteralPath, name: str, events: int, now: float) -> None:
+        """It was not there when `events` had been read before asking: programs look twice before they make it."""
+        self._last, self._until = (caller, path, name, events), now + _TWICE
+
+    def just_missed(self, caller: Caller, path: LiteralPath, name: str, now: float) -> bool:
+        """Whether it was the last thing looked for, in vain, a moment ago, and nothing has happened since."""
+        return self._last == (caller, path, name, self._events) and now < self._until
+
     def heard(self, event: Event) -> None:
+        self._events += 1
         if event.kind is not EventKind.NODE and event.kind is not EventKind.JOBS:
             self._generation += 1
 
@@ -256,6 +277,7 @@ class TagsRoom:
         self._give(caller, path, name, found)
         if self._places.of(caller, found.id).name != name:
             self._arrivals.link(caller, path, name, found)
+        self._absences.changed()
         return self._of_node(self._drive.node(caller, found.id))
 
     def symlink(self, caller: Caller, folder: int, name: str, target: str) -> Attributes:
@@ -270,6 +292,7 @@ class TagsRoom:
             raise NotPermitted("a symbolic link is no name of its own here: a file is called the same in all of tags/")
         self._give(caller, path, name, found)
         self._linked.put((caller.pid, path, name), True)
+        self._absences.changed()
         return self._of_link(caller, (*path, name), found)
 
     def _give(self, caller: Caller, path: LiteralPath, name: str, node: Node) -> None:
@@ -314,9 +337,10 @@ class TagsRoom:
     def _find(self, caller: Caller, path: LiteralPath, name: str) -> View | Node:
         """What a name leads to. NotFound, from memory where programs only try whether it is there."""
         probe = is_probe(name)
-        if probe and self._absences.known(path, name):
+        now = self._around.clock()
+        if (probe and self._absences.known(path, name)) or self._absences.just_missed(caller, path, name, now):
             raise NotFound(name)
-        generation = self._absences.generation
+        generation, events = self._absences.generation, self._absences.events
         try:
             return self._drive.view_entry(caller, path, name)
         except NotFound:
@@ -325,6 +349,8 @@ class TagsRoom:
                 return called
             if probe:
                 self._absences.note(path, name, generation)
+            if caller.uid in (0, self._around.uid):  # who sees all of a drive of their own
+                self._absences.missed(caller, path, name, events, now)
             raise
 
     def _need_free(self, caller: Caller, path: LiteralPath, name: str) -> None:

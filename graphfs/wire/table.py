@@ -249,6 +249,7 @@ OPERATIONS: dict[str, Operation] = {
         _row(Tags.tags, "GET", "/tags", _R),
         _row(Tags.edges, "GET", "/by-id/{file}/edges", _R, inline=True),
         _row(Tags.change_tags, "POST", "/tags/change", _T, idempotent=True, seconds=60.0),
+        _row(Tags.set_tags, "PUT", "/by-id/{file}/tags", _T, keyed=True),
         _row(Tags.put_edges, "POST", "/by-id/{file}/edges", _T, idempotent=True),
         _row(Tags.create_tag, "POST", "/tags", _T, keyed=True),
         _row(Tags.delete_tag, "POST", "/tags/delete", _T, keyed=True),

@@ -7,10 +7,11 @@ from graphfs.errors import (
     Conflict,
     InvalidArgument,
     NameTooLong,
+    NoAttribute,
     NotEmpty,
     NotFound,
 )
-from graphfs.model import FILES_ROOT, Caller, Edge, EdgeState, JobState, Node, Outcome, Source, Suggestion
+from graphfs.model import FILES_ROOT, Caller, Edge, EdgeState, JobState, Node, Outcome, Source, Suggestion, XattrMode
 from tests.contracts.ground import OWNER, Ground
 
 
@@ -44,6 +45,38 @@ def test_giving_and_taking(ground: Ground) -> None:
     assert ground.applied(one) == ["x"]
     assert ground.drive.change_tags(OWNER, [one.file], [], ["year"]) == 0
     assert ground.applied(two) == ["x", "year/2024"]
+
+
+def test_exactly_these_tags(ground: Ground) -> None:
+    file, drive = ground.file("a"), ground.drive
+    drive.set_tags(OWNER, file.file, ["x", "year/2024"], why="said")
+    assert ground.applied(file) == ["x", "year/2024"]
+    assert drive.journal(OWNER)[0].why == "said"
+    drive.put_edges(OWNER, file.file, [Edge("cat", EdgeState.APPLIED, Source.MODEL, "m", confidence=0.9)])
+    drive.put_edges(OWNER, file.file, [Edge("dog", EdgeState.APPLIED, Source.MODEL, "m", confidence=0.8)])
+    drive.set_tags(OWNER, file.file, ["YEAR", "year/2024", "cat"])
+    assert ground.applied(file) == ["cat", "year", "year/2024"]
+    said = {edge.tag: (edge.state, edge.source) for edge in drive.edges(OWNER, file.file)}
+    assert said["cat"] == (EdgeState.APPLIED, Source.MODEL)  # what stays keeps its source
+    assert said["dog"] == (EdgeState.REJECTED, Source.MODEL)
+    drive.set_tags(OWNER, file.file, ["year/2024"])
+    assert ground.applied(file) == ["year/2024"]  # below a tag that is taken, and said
+    entries = len(drive.journal(OWNER))
+    drive.set_tags(OWNER, file.file, ["year/2024"])
+    assert len(drive.journal(OWNER)) == entries
+    with pytest.raises(AlreadyExists):
+        drive.set_tags(OWNER, file.file, ["z"], XattrMode.CREATE)
+    drive.set_tags(OWNER, file.file, [], XattrMode.REPLACE)
+    assert (ground.applied(file), ground.at("a").tags) == ([], 0)
+    with pytest.raises(NoAttribute):
+        drive.set_tags(OWNER, file.file, ["z"], XattrMode.REPLACE)
+    with pytest.raises(InvalidArgument):
+        drive.set_tags(OWNER, file.file, ["z", "-a"])
+    with pytest.raises(NotFound):
+        drive.set_tags(OWNER, 999_999, ["z"])
+    assert "z" not in paths(ground)
+    drive.set_tags(OWNER, file.file, ["z"], XattrMode.CREATE)
+    assert ground.applied(file) == ["z"]
 
 
 def test_an_edge_says_who_and_when(ground: Ground) -> None:

@@ -74,17 +74,17 @@ def test_attributes_that_come_while_two_files_are_joined(
     second = sh.stat("files/Inbox/f (2).txt").id
     sh.volume.write(handle, 0, b"same")
     sh.volume.flush(handle)
-    change = drive.change_tags
+    change = drive.set_tags
     meanwhile = [lambda: sh.volume.release(handle)]
 
-    def joining(*given: Any, **named: Any) -> Any:
+    def joining(*given: Any, **named: Any) -> None:
         steps = [lambda: change(*given, **named)]
-        if named["why"] == "user.xdg.tags was set":
-            steps = [*meanwhile, *steps] if before else [*steps, *meanwhile]
-            meanwhile.clear()
-        return [step() for step in steps]
+        steps = [*meanwhile, *steps] if before else [*steps, *meanwhile]
+        meanwhile.clear()
+        for step in steps:
+            step()
 
-    monkeypatch.setattr(drive, "change_tags", joining)
+    monkeypatch.setattr(drive, "set_tags", joining)
     sh.volume.setxattr(sh.caller, second, "user.xdg.tags", b"c", XattrMode.ANY)
     assert sh.files("files/Inbox") == ["f.txt"]
     assert sh.tags("files/Inbox/f.txt") == {"a", "b", "c"}
