@@ -131,7 +131,10 @@ class Index:
     def set_edge(self, file: int, tag: int, state: str | None) -> None:
         """What is said of a file and a tag now (None: nothing)."""
         with self._lock:
-            for review, sets, kept in ((False, self._direct, EdgeState.APPLIED), (True, self._review, EdgeState.REVIEW)):
+            for review, sets, kept in (
+                (False, self._direct, EdgeState.APPLIED),
+                (True, self._review, EdgeState.REVIEW),
+            ):
                 there = file in sets.get(tag, ())
                 if there and state != kept:
                     sets[tag].discard(file)

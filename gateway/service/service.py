@@ -50,6 +50,7 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, LoanPart, SpacePart, Acc
         self.space_folder = str(folder)
         self.space_reserve = reserve
         self._answers, self._paths = OrderedDict(), {}
+        self._seen_folders = set()
         self.reviewed = {}
         self.turns, self.pace = Turns(), Pace()
         self._candidates = set()

@@ -24,6 +24,7 @@ from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Entry, EventKind,
 from graphfs.names import check_file_name as check_name
 
 _MAX_LINKS = 65_000
+_FOLDERS = 10_000
 _MAX_TARGET = 4095
 """Bytes of a symbolic link's target, as on Linux."""
 _TYPES = frozenset({stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK})
@@ -56,6 +57,9 @@ def backup_names(name: str) -> tuple[str, ...]:
 class TreePart(Core):
     """Implements `graphfs.api.Tree`."""
 
+    _seen_folders: set[int]
+    """Nodes known to be folders, or to have been: remembered for names that are not there."""
+
     def give_tags(self, change: Change, file: int, add: Sequence[str], why: str) -> int:
         raise NotImplementedError
 
@@ -67,10 +71,15 @@ class TreePart(Core):
         while (found := self.store.lookup(folder, name)) is None and not self.all_there(caller, folder, ended):
             ended = self.lent.ended
         if found is None:
-            # A node never becomes one of another kind.
-            place = self.store.known(folder) or self.store.place(folder)
-            if place is not None and not stat.S_ISDIR(place[0].mode):
-                raise NotAFolder("not a folder")
+            # A node never becomes one of another kind, and no number is used twice.
+            if folder not in self._seen_folders:
+                place = self.store.known(folder) or self.store.place(folder)
+                if place is not None:
+                    if not stat.S_ISDIR(place[0].mode):
+                        raise NotAFolder("not a folder")
+                    if len(self._seen_folders) >= _FOLDERS:
+                        self._seen_folders.clear()
+                    self._seen_folders.add(folder)
             raise NotFound(name)
         return found
 

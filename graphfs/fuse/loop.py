@@ -49,6 +49,7 @@ class Loop:
         self.lowlevel = self
         self._ready: deque[Task] = deque()
         self._tasks: set[Task] = set()
+        self._locks: list[_Lock] = []
         self._running: Task | None = None
         self._leaving: Task | None = None
         """The task that waits for all others to end."""
@@ -69,7 +70,8 @@ class Loop:
         self.spawn(main(), "main")
         while self._tasks:
             if not self._ready:
-                self._poll_bell()
+                if not self._let_through():
+                    self._poll_bell()
                 continue
             task = self._running = self._ready.popleft()
             try:
@@ -157,7 +159,9 @@ class Loop:
         return self
 
     def Lock(self) -> "_Lock":  # noqa: N802  # the name pyfuse3 calls
-        return _Lock(self)
+        lock = _Lock(self)
+        self._locks.append(lock)
+        return lock
 
     def open_nursery(self) -> "_Nursery":
         return _Nursery(self)
@@ -168,29 +172,32 @@ class Loop:
         while len(self._tasks) > 1:
             await _park()
 
-    def wake_next(self, queue: deque[Task]) -> None:
-        """Makes the first of the waiting tasks ready, if there is one."""
-        if queue:
-            self._ready.append(queue.popleft())
+    def _let_through(self) -> bool:
+        """Makes the first task that waits for a free lock ready, if there is one."""
+        for lock in self._locks:
+            if lock.queue and not lock.taken:
+                self._ready.append(lock.queue.popleft())
+                return True
+        return False
 
 
 class _Lock:
-    """Lets one task through at a time, the others in turn."""
+    """Lets one task through at a time. Who waits comes in turn when nothing else is ready: a task that reads the
+    kernel's requests and answers each at once comes back for the next, and the others sleep on."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._taken = False
-        self._queue: deque[Task] = deque()
+        self.taken = False
+        self.queue: deque[Task] = deque()
 
     async def __aenter__(self) -> None:
-        while self._taken:
-            self._queue.append(self._loop.current_task())
+        while self.taken:
+            self.queue.append(self._loop.current_task())
             await _park()
-        self._taken = True
+        self.taken = True
 
     async def __aexit__(self, *_: object) -> None:
-        self._taken = False
-        self._loop.wake_next(self._queue)
+        self.taken = False
 
 
 class _Nursery:
