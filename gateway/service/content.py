@@ -146,6 +146,8 @@ class ContentPart(Core):
         extents of its chunk, not all. Everything when it is cut, or when an extent crosses the borders (the chunk size
         was another once)."""
         everything = (0, 1 << 62)
+        if not node.version:
+            return 0, 0  # nothing is there that could be kept or go
         if size < node.size or not patches or not node.stored:
             return everything
         chunk = self.settings.chunk_size

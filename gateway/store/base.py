@@ -318,8 +318,8 @@ class Transaction(Reader, Protocol):
     def put_extents(
         self, node: int, extents: Sequence[Extent], inline: Iterable[bytes], start: int = 0, end: int = 1 << 62
     ) -> list[bytes]:
-        """Makes these the node's extents between `start` and `end` (where none crosses); `inline` names the digests
-        among them that stand in the blob table.
+        """Makes these the node's extents between `start` and `end` (where none crosses; the two are equal for a node
+        that has none yet); `inline` names the digests among them that stand in the blob table.
         Returns digests no longer
         used by this node that live in the blob store."""
         ...

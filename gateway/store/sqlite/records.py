@@ -295,14 +295,14 @@ class RecordWriter(RecordReader):
     def put_extents(
         self, node: int, extents: Sequence[Extent], inline: Iterable[bytes], start: int = 0, end: int = 1 << 62
     ) -> list[bytes]:
-        before = {
-            (row[0], row[1], row[2], row[3]): row[4]
-            for row in self.db.execute(
+        rows: list[tuple[Any, ...]] = []
+        if start < end:
+            rows = self.db.execute(
                 "SELECT offset, length, digest, start, inline FROM extent WHERE node = ? AND offset >= ? AND offset"
                 " < ?",
                 (node, start, end),
             ).fetchall()
-        }
+        before = {(row[0], row[1], row[2], row[3]): row[4] for row in rows}
         after = {(e.offset, e.length, e.digest, e.start) for e in extents}
         gone = before.keys() - after
         if gone:

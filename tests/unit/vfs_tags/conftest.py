@@ -1,5 +1,6 @@
 """A real drive in a temporary folder, with the whole file system over it and no kernel."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,8 +28,10 @@ class Ground:
     service: Service
 
     @contextmanager
-    def mount(self, entries: str = "file", inbox: str = "Inbox") -> Iterator[Shell]:
-        around = Surroundings(0, 0, inbox=inbox, entries=entries, mount_point=MOUNT_POINT)
+    def mount(
+        self, entries: str = "file", inbox: str = "Inbox", clock: Callable[[], float] = time.monotonic
+    ) -> Iterator[Shell]:
+        around = Surroundings(0, 0, inbox=inbox, entries=entries, mount_point=MOUNT_POINT, clock=clock)
         volume = FileSystem(
             self.service,
             self.folder / "staging",
