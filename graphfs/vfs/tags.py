@@ -89,6 +89,10 @@ class Absences:
         """It was not there when `events` had been read before asking: programs look twice before they make it."""
         self._last, self._until = (caller, path, name, events), now + _TWICE
 
+    def found(self) -> None:
+        """Something else was looked for since."""
+        self._last = None
+
     def just_missed(self, caller: Caller, path: LiteralPath, name: str, now: float) -> bool:
         """Whether it was the last thing looked for, in vain, a moment ago, and nothing has happened since."""
         return self._last == (caller, path, name, self._events) and now < self._until
@@ -342,7 +346,7 @@ class TagsRoom:
             raise NotFound(name)
         generation, events = self._absences.generation, self._absences.events
         try:
-            return self._drive.view_entry(caller, path, name)
+            found = self._drive.view_entry(caller, path, name)
         except NotFound:
             called = self._arrivals.called(caller, path, name)
             if called is not None:
@@ -352,6 +356,8 @@ class TagsRoom:
             if caller.uid in (0, self._around.uid):  # who sees all of a drive of their own
                 self._absences.missed(caller, path, name, events, now)
             raise
+        self._absences.found()  # what is looked at can make others nameable (a tag that waits for review)
+        return found
 
     def _need_free(self, caller: Caller, path: LiteralPath, name: str) -> None:
         try:

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.service.service import Service
 from graphfs.errors import NotFound
-from graphfs.model import FILES_ROOT, AttributeChange, Caller, Node, View
+from graphfs.model import FILES_ROOT, AttributeChange, Caller, Edge, EdgeState, Node, Source, View
 from graphfs.vfs.interface import Invalidation
 from tests.unit.vfs_tags.conftest import Ground
 from tests.unit.vfs_tags.shell import Shell
@@ -50,6 +50,15 @@ def test_what_others_make_between_two_looks_is_found(tagged: Shell, drive: Servi
     assert not tagged.exists("tags/a/new")
     drive.create_tag(tagged.caller, "a/new")
     assert tagged.exists("tags/a/new")
+
+
+def test_a_tag_that_waits_for_review_can_be_named_once_it_was_looked_at(tagged: Shell, drive: Service) -> None:
+    node = drive.create(tagged.caller, FILES_ROOT, "f", 0o100644)
+    waits = Edge("b", EdgeState.REVIEW, Source.MODEL, "m", confidence=0.5)
+    drive.put_edges(tagged.caller, node.file, [waits])
+    assert not tagged.exists("tags/b")
+    assert tagged.exists("tags/+review/b/f")
+    assert tagged.exists("tags/b")
 
 
 def test_a_stranger_sees_at_once_what_is_shown_to_them(tagged: Shell, drive: Service) -> None:
