@@ -158,9 +158,9 @@ class Dispatch:
             self._overtaken(Invalidation(event.node) if event.kind is EventKind.NODE else EVERYTHING)
         self._invalidations.event(event)
 
-    def _indirectly(self, caller: Caller, refreshed: int = 0) -> AbstractContextManager[None]:
+    def _indirectly(self, caller: Caller) -> AbstractContextManager[None]:
         self._invalidations.own(caller)
-        return self._invalidations.indirect(refreshed)
+        return self._invalidations.indirect()
 
     def _check_current(self, node: Node) -> None:
         """Stale when the kernel still takes a name for a file that another mount has replaced or removed: what was

@@ -81,22 +81,21 @@ class FileSystem(FileCalls):
         while True:
             kept = self._joined(node)
             try:
-                self._set_xattr(caller, kept, name, value, mode, node)
+                self._set_xattr(caller, kept, name, value, mode)
             except NotFound:
                 if self._joined(node) == kept:
                     raise
             if self._joined(node) == kept:
                 return  # else it was joined with another one meanwhile, which had perhaps taken its tags before
 
-    def _set_xattr(self, caller: Caller, node: int, name: str, value: bytes, mode: XattrMode, asked: int) -> None:
-        """`asked`: the node that the kernel means."""
+    def _set_xattr(self, caller: Caller, node: int, name: str, value: bytes, mode: XattrMode) -> None:
         if self.remote:
             self._check_current(self._drive.node(caller, node))
         if not self._xattrs.means(name):
             self._invalidations.own(caller)
             self._xattrs.set(caller, node, name, value, mode)
             return
-        with self._indirectly(caller, asked):  # its attributes a kernel asks for anew by itself
+        with self._indirectly(caller):
             self._xattrs.set(caller, node, name, self._with_arrival(caller, node, name, value), mode)
 
     def _with_arrival(self, caller: Caller, node: int, name: str, value: bytes) -> bytes:
@@ -109,10 +108,10 @@ class FileSystem(FileCalls):
         if node >= FIRST_VIRTUAL_ID:
             self._xattrs.refuse(name)
             raise NoAttribute(name)
-        asked, node = node, self._joined(node)
+        node = self._joined(node)
         if self.remote:
             self._check_current(self._drive.node(caller, node))
-        with self._indirectly(caller, asked):
+        with self._indirectly(caller):
             self._xattrs.remove(caller, node, name)
 
     # -- the whole

@@ -26,8 +26,6 @@ class _Here(local):
     ours = False
     """It has served a call of our kernel (a server's threads never do)."""
     indirect = False
-    refreshed = 0
-    """The node whose attributes our kernel asks for anew after this call."""
 
 
 class Invalidations:
@@ -65,15 +63,12 @@ class Invalidations:
                     self._origins.popitem(last=False)
 
     @contextmanager
-    def indirect(self, refreshed: int = 0) -> Iterator[None]:
-        """What changes within on this thread is not what the kernel thinks it asked for (a move that tags), but for
-        the attributes of `refreshed`, which it does not believe after the call."""
+    def indirect(self) -> Iterator[None]:
+        """What changes within on this thread is not what the kernel thinks it asked for (a move that tags)."""
         self._indirectly(True)
-        self._here.refreshed = refreshed
         try:
             yield
         finally:
-            self._here.refreshed = 0
             self._indirectly(False)
 
     def _indirectly(self, indirect: bool) -> None:
@@ -104,9 +99,7 @@ class Invalidations:
     def event(self, event: Event) -> None:
         """Of the kinds NODE, ENTRY and RESET; others have no node that a kernel knows."""
         if event.kind is EventKind.NODE:
-            ours = self._ours(event)
-            if not (ours and event.node == self._here.refreshed):
-                self.put(Invalidation(event.node, pages=not ours))
+            self.put(Invalidation(event.node, pages=not self._ours(event)))
         elif event.kind is EventKind.ENTRY:
             self.put(Invalidation(event.node, event.name))
         elif event.kind is EventKind.RESET:

@@ -8,7 +8,6 @@ import pytest
 from gateway.service.service import Service
 from graphfs.errors import NotFound
 from graphfs.model import FILES_ROOT, AttributeChange, Caller, Edge, EdgeState, Node, Source, View
-from graphfs.vfs.interface import Invalidation
 from tests.unit.vfs_tags.conftest import Ground
 from tests.unit.vfs_tags.shell import Shell
 
@@ -67,16 +66,3 @@ def test_a_stranger_sees_at_once_what_is_shown_to_them(tagged: Shell, drive: Ser
     assert not stranger.exists("tags/a/f")
     tagged.volume.setattr(tagged.caller, node.id, AttributeChange(mode=0o644))
     assert stranger.exists("tags/a/f")
-
-
-def test_a_kernel_that_sets_tags_is_told_of_views_and_not_of_what_it_asks_anew(tagged: Shell, drive: Service) -> None:
-    node = drive.create(tagged.caller, FILES_ROOT, "f", 0o100644, tags=["a"])
-    folder = tagged.stat("tags/a").id
-    tagged.entries("tags/a")
-    told: list[Invalidation] = []
-    tagged.volume.watch(told.append)
-    tagged.setxattr("files/f", "user.xdg.tags", b"b")
-    assert told == [Invalidation(folder, "f")]
-    told.clear()
-    drive.change_tags(Caller(0, 0, pid=9), [node.file], ["c"], [])
-    assert Invalidation(node.id, pages=True) in told
