@@ -6,6 +6,7 @@ reached: than it has read before), no newer one than was ever begun, and never a
 An operation that failed may have happened or not. It knows nothing of the faults in between but when nobody was there.
 """
 
+import functools
 import hashlib
 import itertools
 import math
@@ -31,6 +32,7 @@ PATIENCE = 30.0
 machine's fault."""
 _FILES = 5
 _TAGS = 4
+_NEW, _LATELY = 4, 8
 _NUMBERS = itertools.count()
 _LARGE = 0.2
 """The share of contents that are too large to stand beside their record."""
@@ -71,6 +73,10 @@ class Client(Protocol):
         """Durable, and whole for every reader, on return."""
         ...
 
+    def make(self, name: str, data: bytes) -> None:
+        """A new file in a folder of the client's own, closed on return: whole for whoever opens it from then on."""
+        ...
+
     def read(self, name: str) -> bytes: ...
 
     @property
@@ -100,8 +106,11 @@ class HttpClient:
         patches = self._ground.patches(data)
         self.drive.commit(OWNER, node.id, node.version, len(data), patches, durable=True)
 
+    def make(self, name: str, data: bytes) -> None:
+        self._ground.file(name, data)
+
     def read(self, name: str) -> bytes:
-        return self._ground.read(self.drive.lookup(OWNER, FILES_ROOT, name))
+        return self._ground.read(self._ground.at(name))
 
     def tag(self, name: str, tags: list[str]) -> None:
         file = self.drive.lookup(OWNER, FILES_ROOT, name).file
@@ -131,6 +140,12 @@ class MountClient:
         finally:
             os.close(descriptor)
         os.replace(new, self._files / name)
+
+    def make(self, name: str, data: bytes) -> None:
+        path = self._files / name
+        path.parent.mkdir(exist_ok=True)
+        with path.open("xb", buffering=0) as file:
+            assert file.write(data) == len(data)
 
     def read(self, name: str) -> bytes:
         return (self._files / name).read_bytes()
@@ -194,11 +209,12 @@ class History:
 
     def _least(self, who: str, name: str, delay: float) -> int:
         """The oldest version that a read of somebody may find, if it begins now."""
+        own, now = name.startswith((f"{who}-", f"{who}/")), time.monotonic()
         with self._lock:
             seen = self._seen.get((who, name), 0)
-            before = time.monotonic() - (0.0 if name.rpartition("-")[0] == who else delay)
-            if delay and before < self._back:
+            if delay and now - (0.0 if own else delay) < self._back:
                 return seen
+            before = now if own or "/" in name else now - delay  # nobody can have remembered what was there before
             return max((seen, *(number for when, number in self.acknowledged[name] if when <= before)))
 
     def check(self, who: str, name: str, client: Client) -> None:
@@ -210,7 +226,12 @@ class History:
 
         def act() -> None:
             nonlocal data
-            data = client.read(name)
+            try:
+                data = client.read(name)
+            except (FileNotFoundError, NotFound):
+                if least:
+                    self.broken.append(f"{who} reads {name}: it is not there")
+                raise
 
         if self._attempt(f"{who} reads {name}", act):
             found = number_of(name, data)
@@ -228,6 +249,16 @@ class History:
                 self.acknowledged.setdefault(name, []).append((time.monotonic(), number))
                 self._seen[who, name] = number
 
+    def _make(self, who: str, client: Client) -> None:
+        """A few new files one after the other, as a copied folder comes."""
+        for _ in range(_NEW):
+            name = f"{who}/{next(_NUMBERS)}"
+            self.begun[name] = 1
+            if self._attempt(f"{who} makes {name}", functools.partial(client.make, name, content(name, 1))):
+                with self._lock:
+                    self.acknowledged[name] = [(time.monotonic(), 1)]
+                    self._seen[who, name] = 1
+
     def _tag(self, who: str, client: Client, name: str, tag: str) -> None:
         wanted = sorted({*self.tags.get(name, set()), tag})
         if self._attempt(f"{who} tags {name}", lambda: client.tag(name, wanted)):
@@ -240,14 +271,18 @@ class History:
         while not self._stop.is_set():
             name = chance.choice(names)
             move = chance.random()
-            if move < 0.4 or name not in self.acknowledged:
+            if move < 0.35 or name not in self.acknowledged:
                 self._write(who, client, name)
+            elif move < 0.4:
+                self._make(who, client)
             elif move < 0.5:
                 self._tag(who, client, name, f"tag{chance.randrange(_TAGS)}")
             else:
                 with self._lock:
-                    known = sorted(self.acknowledged)
-                self.check(who, chance.choice(known), client)
+                    known = list(self.acknowledged)
+                new = [name for name in known if "/" in name][-_LATELY:]
+                old = sorted(name for name in known if "/" not in name)
+                self.check(who, chance.choice(new if new and chance.random() < 0.3 else old), client)
 
     @contextmanager
     def kept(self, clients: dict[str, Client]) -> Iterator[None]:
