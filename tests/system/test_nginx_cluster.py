@@ -24,6 +24,7 @@ from tests.contracts.ground import eventually
 from tests.house.source import ROOT
 from tests.s3 import free_port
 from tests.system.http_client import Reply
+from tests.system.mounts import place as mount_place
 from tests.system.test_nginx import NGINX, SOURCE
 
 SECONDS = 30
@@ -51,6 +52,14 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def certified(folder: Path) -> None:
+    """A new certificate of this machine, and its key, in two files there."""
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    made = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *made]
+    subprocess.run(command, check=True, capture_output=True)
+
+
 class Place:
     """A main server that listens on two ports, and an Nginx before it."""
 
@@ -58,10 +67,7 @@ class Place:
         self.folder = folder
         self.front, self.first, self.second, self.dead = (free_port() for _ in range(4))
         shutil.copytree(SOURCE, folder / "nginx")
-        subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-        made = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
-        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *made]
-        subprocess.run(command, check=True, capture_output=True)
+        certified(folder)
         (folder / "nginx/listen.conf").write_text(
             f"listen 127.0.0.1:{self.front} ssl http2;\nserver_name localhost;\n"
             f"ssl_certificate {folder}/cert.pem;\nssl_certificate_key {folder}/key.pem;\n"
@@ -317,6 +323,41 @@ def test_a_replica_that_is_away_and_reloads_fail_no_request(place: Place) -> Non
         for thread in threads:
             thread.join(SECONDS)
     assert failed == []
+
+
+def test_a_certificate_is_changed_under_a_mount(place: Place, tmp_path: Path) -> None:
+    """Its authority is another one too: mounts trusted both before."""
+    names, folder = ("cert.pem", "key.pem"), tmp_path / "new"
+    folder.mkdir()
+    certified(folder)
+    old, new = ({name: (where / name).read_text() for name in names} for where in (place.folder, folder))
+    (tmp_path / "both.pem").write_text(old["cert.pem"] + new["cert.pem"])
+
+    def shown() -> str:
+        return ssl.get_server_certificate(("127.0.0.1", place.front), timeout=SECONDS).strip()
+
+    def change(to: dict[str, str]) -> None:
+        for name, text in to.items():
+            (place.folder / name).write_text(text)
+        place.reload()
+        eventually(lambda: shown() == to["cert.pem"].strip(), SECONDS)
+
+    surroundings = {"GRAPHFS_SERVER": f"https://localhost:{place.front}", "GRAPHFS_TOKEN": place.token.split()[1]}
+    surroundings["GRAPHFS_NETWORK__CA_FILE"] = str(tmp_path / "both.pem")
+    with mount_place(tmp_path / "m", **surroundings) as there:
+        assert there.mount().returncode == 0, there.log
+        files = there.drive / "files"
+        try:
+            for number in range(20):
+                if number == 10:
+                    change(new)
+                (files / f"{number}").write_bytes(b"%d" % number)
+            assert [(files / f"{number}").read_bytes() for number in range(20)] == [
+                b"%d" % number for number in range(20)
+            ]
+            assert "WARNING" not in there.log
+        finally:
+            change(old)
 
 
 def test_what_nginx_refuses_looks_like_what_the_main_servers_say(place: Place) -> None:
