@@ -14,6 +14,9 @@ from graphfs.model import Event, EventKind
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 30.0
+_PATIENT_SECONDS, _PATIENT_GRACE = 2.5, 3.0
+"""Of who waits for a server that is away: how long one poll is, and how much later its answer may come. A server that
+hangs behind a proxy is noticed by that, and what others want of this client (a lent folder) must not wait longer."""
 _LONGEST_PAUSE = 2.0
 """Seconds between attempts to reach a server that is away: a change is seen this late at most once it is back."""
 _GATHER = 0.05
@@ -31,8 +34,9 @@ class Follower:
     def __init__(self, asker: Asker, timeout: float) -> None:
         self._asker = asker
         # Who waits for a server that is away learns by this poll that it is away, and that it is back.
-        self._seconds = min(_POLL_SECONDS, asker.outage.patience / 2 or _POLL_SECONDS)
-        self._grace = min(timeout, self._seconds)
+        patience = asker.outage.patience
+        self._seconds = min(_PATIENT_SECONDS, patience / 2) if patience else _POLL_SECONDS
+        self._grace = min(timeout, _PATIENT_GRACE if patience else _POLL_SECONDS)
         asker.outage.watch(self._outage)
         self._timeout = timeout
         self._listeners: list[Listener] = []

@@ -128,17 +128,22 @@ class MountClient:
 
     def __init__(self, root: Path) -> None:
         self._files = root / "files"
+        self.began = 0.0
+        """When its last call that may take long began: an operation has several."""
 
     def write(self, name: str, data: bytes) -> None:
         new = self._files / f".{name}.{next(_NUMBERS)}.new"
+        self.began = time.monotonic()
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
             view = memoryview(data)
             while view:
                 view = view[os.write(descriptor, view) :]
+            self.began = time.monotonic()
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        self.began = time.monotonic()
         os.replace(new, self._files / name)
 
     def make(self, name: str, data: bytes) -> None:
@@ -183,11 +188,13 @@ class History:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
 
-    def _attempt(self, what: str, act: Callable[[], object]) -> bool:
+    def _attempt(self, what: str, client: Client, act: Callable[[], object]) -> bool:
         began = time.monotonic()
         try:
             act()
         except (OSError, DriveError) as error:
+            if isinstance(client, MountClient):
+                began = max(began, client.began)
             with self._lock:
                 text = f"{what}: {type(error).__name__}: {error}"
                 self.failures.append(Failed(began, time.monotonic() - began, text))
@@ -233,7 +240,7 @@ class History:
                     self.broken.append(f"{who} reads {name}: it is not there")
                 raise
 
-        if self._attempt(f"{who} reads {name}", act):
+        if self._attempt(f"{who} reads {name}", client, act):
             found = number_of(name, data)
             with self._lock:
                 self._seen[who, name] = max(least, found)
@@ -244,7 +251,7 @@ class History:
     def _write(self, who: str, client: Client, name: str) -> None:
         with self._lock:
             number = self.begun[name] = self.begun.get(name, 0) + 1
-        if self._attempt(f"{who} writes {name}", lambda: client.write(name, content(name, number))):
+        if self._attempt(f"{who} writes {name}", client, lambda: client.write(name, content(name, number))):
             with self._lock:
                 self.acknowledged.setdefault(name, []).append((time.monotonic(), number))
                 self._seen[who, name] = number
@@ -254,14 +261,14 @@ class History:
         for _ in range(_NEW):
             name = f"{who}/{next(_NUMBERS)}"
             self.begun[name] = 1
-            if self._attempt(f"{who} makes {name}", functools.partial(client.make, name, content(name, 1))):
+            if self._attempt(f"{who} makes {name}", client, functools.partial(client.make, name, content(name, 1))):
                 with self._lock:
                     self.acknowledged[name] = [(time.monotonic(), 1)]
                     self._seen[who, name] = 1
 
     def _tag(self, who: str, client: Client, name: str, tag: str) -> None:
         wanted = sorted({*self.tags.get(name, set()), tag})
-        if self._attempt(f"{who} tags {name}", lambda: client.tag(name, wanted)):
+        if self._attempt(f"{who} tags {name}", client, lambda: client.tag(name, wanted)):
             with self._lock:
                 self.tags[name] = set(wanted)
 
