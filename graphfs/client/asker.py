@@ -145,7 +145,7 @@ class Asker:
     def _repeated(self, safe: bool, request: _Request, deadline: float, patience: float) -> Reply:
         """`safe`: it may be asked again although it may have been carried out. `patience`: seconds that one attempt may
         take (0: up to the deadline); the last one takes what is left."""
-        attempt, lost_one = 0, False
+        attempt, lost_one, first = 0, False, time.monotonic()
         while True:
             attempt += 1
             begun = time.monotonic()
@@ -165,7 +165,7 @@ class Asker:
                 raise error
             if delay is None or time.monotonic() + delay >= deadline or self._closing.wait(delay):
                 if silent:
-                    self.outage.give_up()
+                    self.outage.give_up(first)
                 raise error
 
     def _attempt(self, request: _Request, deadline: float, *, fresh: bool) -> Reply | tuple[DriveError, Failure]:

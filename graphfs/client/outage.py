@@ -3,6 +3,7 @@
 Without patience there is no outage: every call finds out by itself, as a command does that ends soon anyway.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -64,9 +65,9 @@ class Outage:
         for listener in self._listeners:
             listener(True)
 
-    def give_up(self) -> None:
-        """Somebody has waited as long as one waits."""
-        self._given_up = self._since is not None
+    def give_up(self, begun: float = math.inf) -> None:
+        """Somebody has waited since then, as long as one waits; it says nothing if others were answered."""
+        self._given_up = self._since is not None and self._heard <= begun
 
     def answered(self) -> None:
         """The server said something."""

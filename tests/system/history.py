@@ -33,6 +33,8 @@ machine's fault."""
 _FILES = 5
 _TAGS = 4
 _NEW, _LATELY = 4, 8
+_SETTLED = 15.0
+"""Seconds within which a mount knows that all is there again."""
 _NUMBERS = itertools.count()
 _LARGE = 0.2
 """The share of contents that are too large to stand beside their record."""
@@ -175,6 +177,8 @@ class History:
     acknowledged: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
     """By file: when each version was, and its number."""
     begun: dict[str, int] = field(default_factory=dict)
+    later: list[str] = field(default_factory=list)
+    """Files that were made while nobody could be reached: they may have waited on the machine of who made them."""
     tags: dict[str, set[str]] = field(default_factory=dict)
     failures: list[Failed] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
@@ -261,10 +265,21 @@ class History:
         for _ in range(_NEW):
             name = f"{who}/{next(_NUMBERS)}"
             self.begun[name] = 1
+            there = not client.delay or time.monotonic() - _SETTLED >= self._back
             if self._attempt(f"{who} makes {name}", client, functools.partial(client.make, name, content(name, 1))):
                 with self._lock:
-                    self.acknowledged[name] = [(time.monotonic(), 1)]
-                    self._seen[who, name] = 1
+                    if there and not math.isinf(self._back):
+                        self.acknowledged[name] = [(time.monotonic(), 1)]
+                        self._seen[who, name] = 1
+                    else:
+                        self.later.append(name)
+
+    def came(self, name: str, client: Client) -> bool:
+        """Whether what was made meanwhile is there by now, as one of those sees it who wait for nothing."""
+        try:
+            return number_of(name, client.read(name)) == 1
+        except NotFound:
+            return False
 
     def _tag(self, who: str, client: Client, name: str, tag: str) -> None:
         wanted = sorted({*self.tags.get(name, set()), tag})

@@ -311,6 +311,8 @@ def assert_converged(cluster: Cluster, history: History, clients: dict[str, Clie
                 history.check(who, name, client)
     assert history.broken == []
     assert history.failures[failures:] == []
+    for name in history.later:
+        eventually(lambda name=name: history.came(name, alone[0]), SECONDS)  # type: ignore[misc]  # bound
     for name, tags in history.tags.items():
         first, *others = [client.tags(name) for client in alone]
         assert all(one == first for one in others)
