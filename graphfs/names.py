@@ -14,6 +14,8 @@ from graphfs.errors import InvalidArgument, NameTooLong
 
 FILE_NAME_BYTES = 255
 TAG_NAME_BYTES = 200
+RULES = ".graphfs.yaml"
+"""In a folder: what people ask of taggers for the files below it."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _TWO_DIGITS = [high + low for high in _ALPHABET for low in _ALPHABET]

@@ -13,9 +13,10 @@ from typing import Any, Literal
 import yaml
 from msgspec import Struct, structs
 
+from graphfs.names import RULES
 from tagger.suggest.subject import Mode, Wishes
 
-NAME = ".graphfs.yaml"
+NAME = RULES
 LONGEST = 64 << 10
 """Bytes of such a file that are read; a longer one is not understood."""
 _KEYS = ("tagger", "mode", "vocabulary", "tags", "language", "max_bytes_sent")

@@ -21,6 +21,7 @@ from graphfs.model import (
     EventKind,
     Node,
     Patch,
+    moment,
 )
 
 MOST_NAMES = 4096
@@ -58,7 +59,7 @@ class LoanPart(TreePart, ContentPart):
             tx.save_node(node)  # and this overtakes whoever is about to make one
             first = tx.reserve(IDS)
             self._lent_to(change, (folder,), mount)
-        return Loan(node, tuple([entry.name for entry in entries]), first, IDS)
+        return Loan(node, tuple([entry.name for entry in entries]), first, IDS, change.now)
 
     @once(nodes_made)
     def make(self, caller: Caller, files: Sequence[Making]) -> list[Node]:
@@ -93,11 +94,14 @@ class LoanPart(TreePart, ContentPart):
             raise InvalidArgument("files and folders are made in lent folders, and only files have content")
         if one.data is not None and len(one.data) > self.settings.inline_limit:
             raise InvalidArgument("what is larger than `inline_limit` is put as a blob, and committed")
-        node = self.made_here(change, one.folder, one.name, one.mode, number=one.id)
+        made = min(one.made or change.now, change.now)
+        node = self.made_here(change, one.folder, one.name, one.mode, number=one.id, when=made)
         if one.data:
             patch = Patch(0, len(one.data), sha256(one.data).digest(), 0, one.data)
             node, _ = self.written(change, node, len(one.data), (patch,), one.mtime)
-        saved = changed(node, atime=one.atime, mtime=one.mtime)
+        saved = changed(
+            node, atime=moment(one.atime), mtime=moment(one.mtime), ctime=min(one.ctime or change.now, change.now)
+        )
         change.tx.save_node(saved)
         return saved
 

@@ -20,6 +20,7 @@ from graphfs.errors import (
     NotPermitted,
     TooManyLinks,
 )
+from graphfs.loans import NEVER_LENT
 from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Entry, EventKind, Node, Replace, moment
 from graphfs.names import check_file_name as check_name
 
@@ -68,7 +69,9 @@ class TreePart(Core):
 
     def lookup(self, caller: Caller, folder: int, name: str) -> Node:
         ended = self.lent.ended
-        while (found := self.store.lookup(folder, name)) is None and not self.all_there(caller, folder, ended):
+        while (found := self.store.lookup(folder, name)) is None and name not in NEVER_LENT:
+            if self.all_there(caller, folder, ended):
+                break
             ended = self.lent.ended
         if found is None:
             # A node never becomes one of another kind, and no number is used twice.
@@ -137,8 +140,9 @@ class TreePart(Core):
         target: str = "",
         tags: Sequence[str] = (),
         number: int = 0,
+        when: int = 0,
     ) -> Node:
-        """A new node under a name. `number`: an id that was reserved for it."""
+        """A new node under a name. `number`: an id that was reserved for it. `when`: it was made, if not now."""
         check_name(name)
         is_folder = stat.S_ISDIR(mode)
         tx, caller = change.tx, change.caller
@@ -153,7 +157,7 @@ class TreePart(Core):
             caller.uid,
             gid,
             rdev,
-            change.now,
+            when or change.now,
             links=2 if is_folder else 1,
             live=live,
             target=target,
@@ -161,7 +165,7 @@ class TreePart(Core):
         )
         if not tx.add_entry(folder, name, node.id):
             raise AlreadyExists(name)
-        tx.touch(folder, change.now, 1 if is_folder else 0)
+        tx.touch(folder, when or change.now, 1 if is_folder else 0)
         if stat.S_ISREG(mode) and live:
             tx.queue(node.file, change.now + int(self.settings.settle * 1e9))
             change.live(node.file, True)

@@ -19,10 +19,11 @@ from msgspec import Struct, field
 
 from graphfs.cache.journal import Made
 from graphfs.errors import AlreadyExists, DriveError, NotFound, Unavailable
-from graphfs.loans import LOAN_SECONDS, Loan, Making
+from graphfs.loans import LOAN_SECONDS, NEVER_LENT, Loan, Making
 from graphfs.model import (
     Caller,
     Node,
+    moment,
 )
 
 MOST = 256
@@ -37,7 +38,9 @@ FOLDERS = 1000
 KNOWN = 10_000
 OPEN_LONG = 1.0
 """Seconds after which what is still open is sent as it is."""
-PATIENCE = 10.0
+PATIENCE = LOAN_SECONDS + 10.0
+"""Seconds for which a call waits for the server to take what waits: it does not while a mount that died has the folder.
+"""
 
 
 class Stage(Enum):
@@ -58,6 +61,8 @@ class Waiting(Struct, eq=False):
     stage: Stage = Stage.OPEN
     again: bool = False
     """It may have been sent before."""
+    at: int = 0
+    """When it was made, by the drive's clock; 0: nobody knows, a mount that died has made it."""
 
     def record(self) -> Made:
         """As the journal has it."""
@@ -67,7 +72,10 @@ class Waiting(Struct, eq=False):
         """As the server is told."""
         node = self.node
         lent = stat.S_ISDIR(node.mode)
-        return Making(node.id, self.folder, self.name, node.mode, node.atime, node.mtime, self.data, lent)
+        ctime = node.ctime if self.at else 0
+        return Making(
+            node.id, self.folder, self.name, node.mode, node.atime, node.mtime, self.data, lent, self.at, ctime
+        )
 
 
 class Lending(Struct, eq=False):
@@ -85,10 +93,11 @@ class LentFolders:
         self,
         write: Callable[[Waiting], None],
         clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], int] = time.time_ns,
     ) -> None:
         """`write`: what is told here outlives this process when it returns. Called before anything is acknowledged."""
-        self._write, self._clock, self._wall = write, clock, wall
+        self._write, self._clock = write, clock
+        self._ahead = -(1 << 62)
+        """How far the drive's clock is ahead of this one, ns; told with a loan, and never too much."""
         self.changed = Condition()
         self._waiting: dict[int, Waiting] = {}
         self._by_name: dict[tuple[int, str], Waiting] = {}
@@ -131,6 +140,7 @@ class LentFolders:
             if self._asked.pop(loan.folder.id, False):
                 self.recall([loan.folder.id])
                 return
+            self._ahead = max(self._ahead, loan.at - int(self._clock() * 1e9))
             self._lend(loan.folder.id, Lending(loan.folder, set(loan.names)))
             self._ids = iter(range(loan.first, loan.first + loan.count))
             self._until = max(self._until, asked + SURE)
@@ -217,7 +227,7 @@ class LentFolders:
                 raise Unavailable("what was written before waits for the server")
             lending = self._lending(folder)
             above = lending.node if lending is not None else None
-            if lending is None or above is None or not _is_text(name):
+            if lending is None or above is None or name in NEVER_LENT or not _is_text(name):
                 return None
             if (folder, name) in self._by_name:
                 raise AlreadyExists(name)
@@ -227,7 +237,7 @@ class LentFolders:
             if not number:
                 return None
             node = self._node(caller, number, mode, above)
-            made = Waiting(caller, folder, name, node, self._clock())
+            made = Waiting(caller, folder, name, node, self._clock(), at=node.ctime)
             if stat.S_ISDIR(mode):
                 self._close(made)  # and is in the journal, or was not made
                 self._lend(number, Lending(node))
@@ -237,6 +247,10 @@ class LentFolders:
             self._lent.move_to_end(folder)
             self.changed.notify_all()
             return node
+
+    def _wall(self) -> int:
+        """What time it is on the drive: what this mount shows of what it made is what the server will."""
+        return int(self._clock() * 1e9) + self._ahead
 
     def _room(self) -> bool:
         return self.stuck or (len(self._waiting) < MOST and self._bytes < MOST_BYTES)
@@ -272,7 +286,7 @@ class LentFolders:
             if made is None or made.stage is not Stage.OPEN or base != 0 or len(data) != size:
                 return None
             now = self._wall()
-            mtime = now if mtime is None else mtime
+            mtime = now if mtime is None else moment(mtime)
             before, made.node = (
                 made.node,
                 msgspec.structs.replace(
@@ -303,8 +317,8 @@ class LentFolders:
             made.node = msgspec.structs.replace(
                 node,
                 mode=node.mode if mode is None else stat.S_IFMT(node.mode) | mode & 0o7777,
-                atime=node.atime if atime is None else atime,
-                mtime=node.mtime if mtime is None else mtime,
+                atime=node.atime if atime is None else moment(atime),
+                mtime=node.mtime if mtime is None else moment(mtime),
                 ctime=self._wall(),
             )
             if made.stage is Stage.READY:
@@ -442,12 +456,12 @@ class LentFolders:
             for one in some:
                 one.stage, one.again = Stage.READY, True
 
-    def not_sent(self, some: Iterable[Waiting]) -> None:
+    def not_sent(self, some: Iterable[Waiting], *, stuck: bool) -> None:
         """Nobody knows what became of them: they are sent once more."""
         with self.changed:
             for one in some:
                 one.stage, one.again = Stage.READY, True
-            self.stuck = True
+            self.stuck = stuck
             self.changed.notify_all()
 
     def done(self, some: Iterable[Waiting]) -> None:

@@ -122,7 +122,8 @@ class Teller:
         except _WAIT as error:
             if not self._folders.stuck:
                 log.warning("%d new files wait for the server: %s", self._folders.counts()[0], error)
-            self._folders.not_sent(some)
+            # Another mount has the folder, perhaps for long after it died: that passes.
+            self._folders.not_sent(some, stuck=not isinstance(error, Busy))
             return False
         except DriveError as error:
             if len(some) > 1 or not some[0].again:

@@ -18,6 +18,7 @@ from graphfs.cache.drive import CachedDrive
 from graphfs.cache.lending import LendingDrive, connect_mount
 from graphfs.errors import AlreadyExists, DriveError, NotFound
 from graphfs.model import FILES_ROOT, AttributeChange, Caller, Node, Patch
+from graphfs.names import RULES
 from graphfs.vfs.origins import Origins
 from tests.contracts.ground import FILE, FOLDER, OWNER, eventually, patch
 from tests.contracts.test_replicas import at_once
@@ -98,6 +99,26 @@ def test_what_was_closed_is_found(mounts: Mounts) -> None:
     assert [one.node(OWNER, node.id).id for node in nodes] == [node.id for node in nodes]
 
 
+def test_what_a_mount_shows_of_times_stays_when_it_was_told(mounts: Mounts) -> None:
+    """Who packs a folder looks at it twice, and says so when it has changed."""
+    one, other = mounts
+    folder = lent(one)
+    below = one.create(OWNER, folder, "below", FOLDER).id
+    made = [
+        write(one, folder, "f", b"content").id,
+        write(one, below, "g", b"content").id,
+        write(one, folder, "e", b"").id,
+    ]
+    one.set_attributes(OWNER, made[0], AttributeChange(mtime=12, atime=5))
+    shown = [one.node(OWNER, number) for number in (folder, below, *made)]
+    assert shown[0].mtime > shown[1].mtime
+    one.tell()
+    assert [one.node(OWNER, node.id) for node in shown] == shown
+    other.children(OWNER, folder)
+    other.children(OWNER, below)
+    assert [other.node(OWNER, node.id) for node in shown] == shown
+
+
 def test_every_close_is_seen_by_the_next_open(mounts: Mounts) -> None:
     one, other = mounts
     folder = lent(one)
@@ -110,6 +131,30 @@ def test_every_close_is_seen_by_the_next_open(mounts: Mounts) -> None:
             reader.lookup(OWNER, folder, f"absent-{number}")
         with pytest.raises(AlreadyExists):
             reader.create(OWNER, folder, name, FILE)
+
+
+def test_rules_for_taggers_are_there_and_cost_no_loan(mounts: Mounts) -> None:
+    """Whoever tags looks for them in each folder that files come from, while they come."""
+    one, tagger = mounts
+    folder = lent(one)
+    inner = one.create(OWNER, folder, "inner", FOLDER).id
+    write(one, inner, "f", b"content")
+    one.tell()
+    for _ in range(3):
+        for looked_at in (folder, inner):
+            with pytest.raises(NotFound):
+                tagger.lookup(OWNER, looked_at, RULES)
+    assert one.folders.lent(folder)
+    write(one, inner, "public", b"content")
+    write(one, inner, RULES, b"tagger: local")
+    private = write(one, inner, "private", b"content")
+    assert read(tagger, tagger.lookup(OWNER, inner, RULES)) == b"tagger: local"
+    one.unlink(OWNER, inner, RULES)
+    temporary = write(one, inner, "temporary", b"tagger: off")
+    one.rename(OWNER, inner, "temporary", inner, RULES)
+    assert tagger.lookup(OWNER, inner, RULES).id == temporary.id
+    assert one.folders.lent(inner)
+    assert tagger.lookup(OWNER, inner, "private").id == private.id
 
 
 def test_a_name_has_one_winner(mounts: Mounts) -> None:

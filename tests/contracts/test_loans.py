@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.service import open_service
@@ -14,7 +16,7 @@ from gateway.store.neo4j.check import ANEW
 from gateway.store.neo4j.clock import ServerClock
 from gateway.store.neo4j.store import Neo4jStore
 from graphfs.api import Drive
-from graphfs.config import Config
+from graphfs.config import Config, Store
 from graphfs.errors import (
     AlreadyExists,
     Conflict,
@@ -34,7 +36,7 @@ from graphfs.model import (
     EventKind,
     Replace,
 )
-from tests.contracts.ground import FILE, FOLDER, OWNER, Ground, eventually
+from tests.contracts.ground import FILE, FOLDER, OWNER, eventually
 from tests.contracts.test_replicas import at_once
 
 Pair = tuple[Service, Service]
@@ -77,9 +79,15 @@ def following(service: Service) -> Iterator[None]:
         thread.join()
 
 
-def test_a_drive_that_is_not_told_to_lends_nothing(ground: Ground) -> None:
-    with pytest.raises(NotSupported):
-        ground.drive.lend(ONE, ground.folder("d").id)
+def test_a_drive_of_one_server_or_one_that_is_told_not_to_lends_nothing(shared: Config, tmp_path: Path) -> None:
+    told = msgspec.structs.replace(shared, store=Store(engine="neo4j", lend_folders=False))
+    for place, config in (("alone", Config()), ("told", told)):
+        service = open_service(tmp_path / place, config, away=True)
+        try:
+            with pytest.raises(NotSupported):
+                service.lend(ONE, FILES_ROOT)
+        finally:
+            service.close()
 
 
 def test_what_was_made(two: Pair) -> None:
@@ -124,6 +132,24 @@ def test_all_or_nothing(two: Pair) -> None:
     with pytest.raises(InvalidArgument):
         one.make(ONE, [making(loan, 0, "big", bytes(one.inline_limit() + 1))])
     one.make(ONE, [making(loan, 0, "free", b"x")])
+
+
+def test_an_id_that_somebody_has_fails_its_own_request_only(two: Pair) -> None:
+    """Whoever else is in the same commit goes on."""
+    one, _ = two
+    loan = one.lend(ONE, FILES_ROOT)
+    one.make(ONE, [making(loan, 0, "first")])
+    one.hand_back(ONE, [FILES_ROOT])
+    folder = one.create(OWNER, FILES_ROOT, "d", FOLDER).id
+    requests = [[making(loan, number, f"f{number}", b"x")] for number in range(1, 6)]
+    found = at_once(
+        lambda: one.make(ONE, [making(loan, 9, "free"), making(loan, 0, "twice", b"x")]),
+        *(partial(one.make, ONE, files) for files in requests),
+        *(partial(one.create, OWNER, folder, f"f{number}", FILE) for number in range(3)),
+    )
+    assert isinstance(found[0], Conflict)
+    assert not any(isinstance(answer, Exception) for answer in found[1:]), found
+    assert {entry.name for entry in one.children(OWNER, FILES_ROOT)} == {"first", "d", *(f"f{n}" for n in range(1, 6))}
 
 
 def test_who_looks_in_waits_until_it_is_handed_back(slow: Pair) -> None:

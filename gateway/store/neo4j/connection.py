@@ -12,6 +12,7 @@ from neo4j.exceptions import (
     AuthError,
     ClientError,
     ConfigurationError,
+    ConstraintError,
     DriverError,
     Neo4jError,
     ServiceUnavailable,
@@ -19,7 +20,7 @@ from neo4j.exceptions import (
     TransientError,
 )
 
-from graphfs.errors import AccessDenied, Busy, DriveError, InvalidArgument, NoSpace, Unavailable
+from graphfs.errors import AccessDenied, Busy, Conflict, DriveError, InvalidArgument, NoSpace, Unavailable
 
 _log = logging.getLogger(__name__)
 logging.getLogger("neo4j").setLevel(logging.ERROR)  # its warnings are our errors, said where they matter
@@ -51,6 +52,8 @@ def translate(error: Exception) -> DriveError:
         return Unavailable("Neo4j has stopped this database (is its disk full?): see its log, and restart it")
     if isinstance(error, ConfigurationError):
         return InvalidArgument(f"neo4j.uri: {error}")
+    if isinstance(error, ConstraintError):
+        return Conflict("somebody else has what was to be made alone: its id, or its name")
     if isinstance(error, ClientError):
         return DriveError(f"Neo4j refused a statement ({error.code}): {error.message}")
     _log.info("Neo4j could not be asked: %s", error)

@@ -1,11 +1,13 @@
 """What a mount holds of the folders that it was lent: when names are made here, and what is sent next."""
 
+import msgspec
 import pytest
 
 from graphfs.cache.lent import BATCH, SURE, LentFolders, Waiting
 from graphfs.errors import AlreadyExists, NoSpace, NotFound
 from graphfs.loans import Loan
 from graphfs.model import (
+    FARTHEST,
     Caller,
     Node,
 )
@@ -13,6 +15,8 @@ from graphfs.model import (
 ME, OTHER = Caller(1, 1), Caller(2, 2)
 FOLDER = Node(7, 0o040755, 1, 1, 0, 0, 0, 5, 5, 5, 2, 0, 0, 0)
 FILE = 0o100644
+NOW = 1 << 60
+"""What time it is on the drive when the loan is told."""
 
 
 class Clock:
@@ -27,9 +31,9 @@ class Held:
 
     def __init__(self, ids: int = 1000) -> None:
         self.clock, self.journal, self.full = Clock(), [], False  # type: tuple[Clock, list[Made], bool]
-        self.folders = LentFolders(self.write, self.clock, lambda: int(self.clock.now))
+        self.folders = LentFolders(self.write, self.clock)
         assert self.folders.asking(7)
-        self.folders.lend(Loan(FOLDER, ("old",), 1000, ids), self.clock.now)
+        self.folders.lend(Loan(FOLDER, ("old",), 1000, ids, NOW), self.clock.now)
 
     def write(self, made: Waiting) -> None:
         if self.full:
@@ -67,7 +71,7 @@ def test_names() -> None:
     assert held.folders.make(ME, 7, "f", FILE) is None
     folder = held.folders.node(7)
     assert folder is not None
-    assert (folder.mtime, folder.links) == (100, 2)
+    assert (folder.mtime, folder.links) == (NOW, 2)
 
 
 def test_a_folder_made_here_is_lent_from_its_beginning() -> None:
@@ -119,7 +123,7 @@ def test_what_cannot_be_sent_stops_what_is_made() -> None:
     held = Held()
     held.file("f", b"x")
     some = held.folders.batch()
-    held.folders.not_sent(some)
+    held.folders.not_sent(some, stuck=True)
     assert held.folders.make(ME, 7, "g", FILE) is None
     assert not held.folders.progress(0.0)
     assert [one.again for one in held.folders.batch()] == [True]
@@ -147,8 +151,9 @@ def test_attributes_and_ids() -> None:
     node = held.file("f", b"x")
     changed = held.folders.changing(node.id, 0o600, None, 3)
     assert changed is not None
-    assert (changed.mode, changed.mtime, changed.atime) == (0o100600, 3, 100)
+    assert (changed.mode, changed.mtime, changed.atime) == (0o100600, 3, NOW)
     assert held.journal[-1].making.mode == 0o100600
+    assert (held.folders.changing(node.id, None, None, 1 << 80) or node).mtime == FARTHEST
     assert held.folders.make(ME, 7, "g", FILE) is None, "the ids are used up"
     held.folders.batch()
     assert held.folders.changing(node.id, 0o640, None, None) is None
@@ -172,6 +177,10 @@ def test_names_that_are_not_text_are_asked_for() -> None:
     assert Held().folders.make(ME, 7, "\udcff", FILE) is None
 
 
+def test_what_others_ask_for_without_a_recall_is_asked_for() -> None:
+    assert Held().folders.make(ME, 7, ".graphfs.yaml", FILE) is None
+
+
 def test_of_a_mount_that_died() -> None:
     held = Held()
     held.file("f", b"x")
@@ -179,4 +188,5 @@ def test_of_a_mount_that_died() -> None:
     for one in held.journal:
         fresh.before(one)
     assert (fresh.lookup(7, "f") or FOLDER).id == 1000
-    assert [one.making() for one in fresh.batch()] == [one.making for one in held.journal]
+    again = [msgspec.structs.replace(one.making, made=0, ctime=0) for one in held.journal]
+    assert [one.making() for one in fresh.batch()] == again, "when it was made is over"
