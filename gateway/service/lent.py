@@ -61,6 +61,11 @@ class LentFolders:
         mount = self._mounts.get(folder, 0)
         return mount if mount and self._until.get(mount, 0.0) > self._clock() else 0
 
+    def last(self, folder: int) -> int:
+        """Who had it last and has not handed it back, be that over by now or not; 0: nobody. Others may have heard of
+        the loan later, and believe in it for longer."""
+        return self._mounts.get(folder, 0)
+
     def over(self) -> list[int]:
         """Folders whose mounts were not heard of for so long that nobody has them, and which nobody handed back."""
         now = self._clock()

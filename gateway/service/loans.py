@@ -111,7 +111,7 @@ class LoanPart(TreePart, ContentPart):
         mount = mount_of(caller.pid)
         self.store.caught_up()  # another server may have lent them
         with self.change(caller) as change:
-            own = tuple([folder for folder in folders if self.lent.mount(folder) == mount])
+            own = tuple([folder for folder in folders if self.lent.last(folder) == mount])
             if own:
                 self._lent_to(change, own, 0)
 

@@ -326,7 +326,7 @@ class TreePart(Core):
             tx.delete_entry(folder, name)
             tx.touch(folder, change.now, -1)
             tx.delete_node(node.id)
-            if self.lent.mount(node.id):
+            if self.lent.last(node.id):
                 change.then(LentStep((node.id,), 0))
             change.then(PathsStep())
             change.tell(EventKind.ENTRY, folder, name)

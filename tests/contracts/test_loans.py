@@ -214,6 +214,13 @@ def rows(service: Service) -> list[tuple[int, int]]:
     return sorted(service.store.loans())
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No loan is over, and nobody is told to come again, because this machine is busy."""
+    monkeypatch.setattr("gateway.service.lent.LOAN_SECONDS", 300.0)
+    monkeypatch.setattr("gateway.service.core._PATIENCE", 60.0)
+
+
 def lose_the_log(service: Service) -> None:
     """It reaches back no more: who has not read it by now reads everything anew."""
     store = service.store
@@ -222,6 +229,7 @@ def lose_the_log(service: Service) -> None:
     store.connection.write(ANEW)
 
 
+@pytest.mark.usefixtures("patient")
 def test_what_is_lent_is_known_without_the_log(two: Pair, shared: Config, tmp_path: Path) -> None:
     """To a main server that has to read everything anew, and to one that starts: no more, and no less."""
     one, other = two
@@ -251,6 +259,7 @@ def test_what_is_lent_is_known_without_the_log(two: Pair, shared: Config, tmp_pa
         third.close()
 
 
+@pytest.mark.usefixtures("patient")
 def test_what_could_not_be_read_anew_is_read_once_more(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that goes away in the middle of it leaves nobody with half of it."""
     one, other = two
@@ -273,6 +282,7 @@ def test_what_could_not_be_read_anew_is_read_once_more(two: Pair, monkeypatch: p
         other.lend(OTHER, lent)
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_loan_leaves_nothing_behind(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Handed back, over, or without its folder."""
     one, other = two
@@ -293,6 +303,20 @@ def test_a_loan_leaves_nothing_behind(two: Pair, monkeypatch: pytest.MonkeyPatch
     assert rows(one) == []
 
 
+@pytest.mark.usefixtures("patient")
+def test_what_is_over_here_is_handed_back_for_all(slow: Pair) -> None:
+    """Another server may have heard of the loan later."""
+    one, other = slow
+    one.lend(ONE, FILES_ROOT)
+    other.store.caught_up()
+    one.lent._until.clear()  # over
+    one.hand_back(ONE, [FILES_ROOT])
+    other.store.caught_up()
+    assert other.lend(OTHER, FILES_ROOT).names == ()
+    assert rows(one) == [(FILES_ROOT, 6)]
+
+
+@pytest.mark.usefixtures("patient")
 def test_a_new_loan_is_not_ended_with_the_old_one(slow: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a server that has not heard of it."""
     one, other = slow
