@@ -187,6 +187,13 @@ def of_tags(drive: Any, ground: Ground, name: str, number: str) -> None:
     )
     ground.drive.undo(OWNER, batch)
     assert drive.change_tags(OWNER, [file], [], [name], why=name) > 0
+    drive.set_tags(OWNER, file, [name, f"{name} t"], why=name)
+    assert {edge.tag for edge in ground.drive.edges(OWNER, file) if edge.state is EdgeState.APPLIED} == {
+        name,
+        f"{name} t",
+    }
+    drive.set_tags(OWNER, file, [], why=name)
+    drive.drop_tag(OWNER, f"{name} t")
     (job,) = drive.lease(name, 1, 60.0)
     suggestion = Suggestion(f"{name} s", 0.99, Source.RULE, name, name, name)
     end = Outcome(JobState.TAGGED, (suggestion,), name, None, name)
