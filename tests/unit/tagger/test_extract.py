@@ -224,6 +224,18 @@ def test_mail(tmp_path: Path) -> None:
     assert "The seeds are here." in found.text
 
 
+def test_mail_is_known_by_its_header_whatever_comes_first(tmp_path: Path) -> None:
+    path = tmp_path / "letter.eml"
+    path.write_text(
+        "Subject: Seeds\nX-Box: 4\nFrom: Mina Okafor <m@example.org>\nMIME-Version: 1.0\n"
+        "Content-Type: text/plain;\n charset=utf-8\n\nThe seeds are here.\n"
+    )
+    found = read(path)
+    assert (found.kind, found.media_type, found.title) == (Kind.MAIL, "message/rfc822", "Seeds")
+    path.write_text("Title: way\nFrom: here\nTo: there\n\nThen right.\n")
+    assert read(path).kind is not Kind.MAIL
+
+
 @pytest.mark.parametrize(("data", "kind"), [(b"", Kind.EMPTY), (bytes(range(256)) * 8, Kind.OTHER)])
 def test_what_nobody_knows_gives_its_type(tmp_path: Path, data: bytes, kind: Kind) -> None:
     path = tmp_path / "thing"

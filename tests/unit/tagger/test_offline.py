@@ -80,6 +80,32 @@ def test_like_files_teach_and_rejections_count(encoder: Encoder) -> None:
     assert "hobby/weekend" not in model_tags(offline.suggest(subject(BREAD * 4, 5), Wishes(), words))
 
 
+def test_names_that_a_camera_gave_are_not_alike(encoder: Encoder) -> None:
+    edges: dict[int, list[Edge]] = {}
+    offline = made(encoder, edges)
+
+    def said(number: int, name: str) -> dict[str, float]:
+        image = Subject(number, f"files/{name}", "c", Extract(Kind.IMAGE, "image/jpeg"))
+        return model_tags(offline.suggest(image, Wishes(), tags_of("family", "holiday")))
+
+    for number, name in enumerate(("IMG_1201.jpg", "scan0001.pdf", "Screenshot from 2024-05-01 10-20-30.png"), 1):
+        assert said(number, name) == {}
+        edges[number] = [Edge("family")]
+    for number, name in enumerate(
+        ("IMG_1202.jpg", "scan0002.pdf", "Screenshot from 2024-05-02.png", "DSC00044 (2).JPG"), 11
+    ):
+        assert said(number, name) == {}
+
+
+def test_nothing_is_near_to_a_file_with_hardly_a_word(encoder: Encoder) -> None:
+    offline = made(encoder)
+    for number, text in enumerate(("x", "hello", "0 0 0"), 1):
+        assert (
+            model_tags(offline.suggest(subject(text, number), Wishes(mode="strict"), tags_of("bridge", "council")))
+            == {}
+        )
+
+
 def test_neighbours_are_kept(encoder: Encoder, tmp_path: Path) -> None:
     file = tmp_path / "n.npz"
     vectors = encoder.embed(["bread", "stars"])
