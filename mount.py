@@ -206,6 +206,7 @@ class Mount:
             inbox=plan.config.tags.inbox,
             entries=settings.tag_entries,
             mount_point=str(plan.mount_point),
+            late=self._origins is not None,
         )
         volume = FileSystem(
             drive,

@@ -57,6 +57,8 @@ class Surroundings(Struct, frozen=True):
     entries: str = "file"
     """`file`, or `symlink` for relative links to the real files."""
     mount_point: str | None = None
+    late: bool = False
+    """The drive is elsewhere: what was changed may be heard of only after the call that changed it."""
     clock: Callable[[], float] = time.monotonic
 
 
@@ -353,7 +355,7 @@ class TagsRoom:
                 return called
             if probe:
                 self._absences.note(path, name, generation)
-            if caller.uid in (0, self._around.uid):  # who sees all of a drive of their own
+            if not self._around.late and caller.uid in (0, self._around.uid):  # who sees all of a drive of their own
                 self._absences.missed(caller, path, name, events, now)
             raise
         self._absences.found()  # what is looked at can make others nameable (a tag that waits for review)

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from gateway.service.service import Service
+from gateway.store.neo4j.current import CurrentReader
 from gateway.store.neo4j.reader import Neo4jReader
 from gateway.store.neo4j.store import Neo4jStore
-from graphfs.errors import DriveError, Unavailable
+from graphfs.errors import DriveError, NotFound, Unavailable
 from graphfs.model import FILES_ROOT, AttributeChange, Replace
 from tests.contracts.ground import FILE, FOLDER, OWNER, eventually, patch
 
@@ -181,3 +182,35 @@ def test_a_look_that_fails_has_failed_for_all_who_wait(
     assert looks == 1
     assert told == [Unavailable] * MANY
     store.caught_up()
+
+
+def test_a_name_that_is_replaced_is_never_absent(
+    slow: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neo4j shows a commit while it is being written: the old name is gone, and the new one is not there yet. Here
+    nothing is remembered, so every look asks the graph."""
+    monkeypatch.setattr(CurrentReader, "_keep", lambda *given: None)
+    one, other = slow
+    one.create(OWNER, FILES_ROOT, "kept", FILE)
+    over = threading.Event()
+    missed: list[str] = []
+
+    def look(drive: Service) -> None:
+        while not over.is_set():
+            try:
+                drive.lookup(OWNER, FILES_ROOT, "kept")
+            except NotFound as error:
+                missed.append(str(error))
+
+    readers = [threading.Thread(target=look, args=(drive,)) for drive in (one, other) * 2]
+    for reader in readers:
+        reader.start()
+    try:
+        for number in range(60):
+            one.create(OWNER, FILES_ROOT, f"new-{number}", FILE)
+            one.rename(OWNER, FILES_ROOT, f"new-{number}", FILES_ROOT, "kept")
+    finally:
+        over.set()
+        for reader in readers:
+            reader.join()
+    assert missed == []

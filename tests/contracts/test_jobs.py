@@ -253,14 +253,19 @@ def test_what_was_rejected_never_comes_back(ground: Ground) -> None:
     assert ground.drive.status(OWNER).review == 0
 
 
+def suggested(ground: Ground, node: Node, *tags: str) -> None:
+    """A machine is sure of these."""
+    job = lease_one(ground, node)
+    found = tuple(Suggestion(tag, 0.95, model="one") for tag in tags)
+    ground.drive.finish(node.file, job.lease, Outcome(JobState.TAGGED, found))
+
+
 def test_what_a_person_gave_and_took_off_again_never_comes_back(ground: Ground) -> None:
     """Files like it have the tag still, so a machine would say it."""
     node = ground.file("a", b"x")
     ground.drive.change_tags(OWNER, [node.file], ["todo"], [])
     ground.drive.change_tags(OWNER, [node.file], ["done"], ["todo"])
-    job = lease_one(ground, node)
-    found = (Suggestion("todo", 0.97, model="one"), Suggestion("sea", 0.9, model="one"))
-    ground.drive.finish(node.file, job.lease, Outcome(JobState.TAGGED, found))
+    suggested(ground, node, "todo", "sea")
     assert ground.applied(node) == ["done", "sea"]
     ground.drive.change_tags(OWNER, [node.file], ["todo"], [])
     assert ground.applied(node) == ["done", "sea", "todo"], "a person may change their mind"
@@ -270,9 +275,7 @@ def test_a_narrower_tag_in_place_of_a_wider_one_refuses_nothing_below_it(ground:
     node = ground.file("a", b"x")
     ground.drive.change_tags(OWNER, [node.file], ["photos"], [])
     ground.drive.change_tags(OWNER, [node.file], ["photos/2024"], ["photos"])
-    job = lease_one(ground, node)
-    found = (Suggestion("photos", 0.97, model="one"), Suggestion("photos/sea", 0.9, model="one"))
-    ground.drive.finish(node.file, job.lease, Outcome(JobState.TAGGED, found))
+    suggested(ground, node, "photos", "photos/sea")
     assert ground.applied(node) == ["photos/2024", "photos/sea"]
 
 

@@ -241,6 +241,7 @@ def test_what_is_lent_is_known_without_the_log(two: Pair, shared: Config, tmp_pa
     one.hand_back(ONE, [back])
     assert rows(other) == sorted([(lent, 5), (inner.id, 5)])
     lose_the_log(one)
+    one.store.caught_up()  # before the recall, or it would hear of a reset alone
     other.store.caught_up()
     third = open_service(tmp_path / "third", shared, away=True)
     try:

@@ -37,6 +37,11 @@ class CurrentReader(Neo4jReader):
         """Looks at the log, and applies what is new there."""
         raise NotImplementedError
 
+    def _touched(self, key_: int, since: int) -> bool:
+        """Whether a commit after that place in the log may have changed what this key stands for, as far as the log was
+        read."""
+        raise NotImplementedError
+
     def _forget(self, keys: Collection[int]) -> None:
         """What a commit with these keys may have changed; without keys: everything. Under the lock of the log."""
         self._known.forget(keys)
@@ -87,6 +92,19 @@ class CurrentReader(Neo4jReader):
             return keys_of(node) if found is not None else None
 
         return self._once(("node", node), lambda: super(CurrentReader, self).node(node), keys)
+
+    def named_node(self, folder: int, name: str) -> tuple[int, Node, bool] | None:
+        """Neo4j shows a commit while it is being written: of a name that is being replaced the old entry may be gone,
+        and the new one not be there yet. So what was not found counts when no commit has touched the name meanwhile."""
+        name_key = text_key(Key.NAME, folder, stored(name))
+        while True:
+            began = self._applied
+            found = super().named_node(folder, name)
+            if found is not None:
+                return found
+            self.caught_up()
+            if not self._touched(name_key, began):
+                return None
 
     def lookup(self, folder: int, name: str) -> Node | None:
         place = (folder, stored(name))

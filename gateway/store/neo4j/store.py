@@ -236,6 +236,13 @@ class Neo4jStore(CurrentReader):
         """Commits after one, the newest first."""
         return itertools.takewhile(lambda entry: entry.seq > seq, reversed(self._recent))
 
+    def _touched(self, key_: int, since: int) -> bool:
+        with self._applying:
+            oldest = self._recent[0] if self._recent else None
+            if oldest is None or oldest.seq - oldest.count > since:
+                return self._applied > since  # what came first is remembered no more
+            return any(not entry.keys or key_ in entry.keys for entry in self._since(since))
+
     def _is_behind(self, change: Pending) -> bool:
         """Whether more was committed since it began than is remembered here."""
         first = self._recent[0] if len(self._recent) == _REMEMBERED else None

@@ -29,9 +29,13 @@ class Ground:
 
     @contextmanager
     def mount(
-        self, entries: str = "file", inbox: str = "Inbox", clock: Callable[[], float] = time.monotonic
+        self,
+        entries: str = "file",
+        inbox: str = "Inbox",
+        clock: Callable[[], float] = time.monotonic,
+        late: bool = False,
     ) -> Iterator[Shell]:
-        around = Surroundings(0, 0, inbox=inbox, entries=entries, mount_point=MOUNT_POINT, clock=clock)
+        around = Surroundings(0, 0, inbox=inbox, entries=entries, mount_point=MOUNT_POINT, late=late, clock=clock)
         volume = FileSystem(
             self.service,
             self.folder / "staging",

@@ -51,6 +51,17 @@ def test_what_others_make_between_two_looks_is_found(tagged: Shell, drive: Servi
     assert tagged.exists("tags/a/new")
 
 
+def test_where_events_come_late_each_look_asks(ground: Ground, drive: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ground.mount(clock=lambda: 1.0, late=True) as shell:
+        drive.create_tag(shell.caller, "a")
+        folder = shell.stat("tags/a").id
+        monkeypatch.setattr(drive.publisher, "_listeners", [])
+        with pytest.raises(NotFound):
+            shell.volume.lookup(shell.caller, folder, "new.txt")
+        node = drive.create(shell.caller, FILES_ROOT, "new.txt", 0o100644, tags=["a"])
+        assert shell.volume.lookup(shell.caller, folder, "new.txt").id == node.id
+
+
 def test_a_tag_that_waits_for_review_can_be_named_once_it_was_looked_at(tagged: Shell, drive: Service) -> None:
     node = drive.create(tagged.caller, FILES_ROOT, "f", 0o100644)
     waits = Edge("b", EdgeState.REVIEW, Source.MODEL, "m", confidence=0.5)
