@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from gateway.service.core import Core, again
 from gateway.service.repeats import nothing, once
-from gateway.store.base import Transaction
+from gateway.store.base import Overtaken, Transaction
 from graphfs.errors import Conflict, InvalidArgument, TooLarge
 from graphfs.model import LOCK_END, Caller, Lock, LockKind
 
@@ -140,6 +140,7 @@ class LockPart(Core):
                 nodes = tuple(one for one in lease.nodes if one != node)
                 tx.save_memo(_of_holder(lock.holder), _text(Lease(lease.until, nodes)))
 
+    @again
     def in_the_way(self, caller: Caller, node: int, lock: Lock) -> Lock | None:
         _checked(lock)
         store = self.store
@@ -165,6 +166,7 @@ class LockPart(Core):
         with self.change(_SYSTEM) as change:
             _forget(change.tx, holder)
 
+    @again
     def forget_locks(self) -> None:
         """What holders left behind that came to an end long ago."""
         names = _read(self.store.memo(_HOLDERS), list[str], [])
@@ -240,4 +242,8 @@ def _text(value: object) -> str:
 
 
 def _read(text: str, kind: type[T], missing: T) -> T:
-    return msgspec.json.decode(text, type=kind) if text else missing
+    """Overtaken: it was read while somebody wrote it, which Neo4j shows."""
+    try:
+        return msgspec.json.decode(text, type=kind) if text else missing
+    except msgspec.DecodeError as error:
+        raise Overtaken from error

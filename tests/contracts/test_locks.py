@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from gateway.service.service import Service
+from gateway.store.neo4j.reader import Neo4jReader
 from graphfs.errors import Conflict, DriveError, InvalidArgument, NotFound, TooLarge
 from graphfs.model import FILES_ROOT, Lock, LockKind
 from tests.contracts.ground import FILE, OWNER, Ground, eventually
@@ -154,3 +155,29 @@ def test_of_many_one_wins(two: tuple[Service, Service]) -> None:
             thread.join(60)
         assert (len(winners), failures) == (1, [])
         two[1].unlock(OWNER, node, whole(winners[0]))
+
+
+def test_what_is_read_while_another_server_writes_it_is_read_again(
+    two: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = two
+    node = one.create(OWNER, FILES_ROOT, "f", FILE).id
+    assert one.lock(OWNER, node, whole("a"), MINUTE) is None
+    memo = Neo4jReader.memo
+    torn = ["\0\0", '[{"ki']
+
+    def half_written(reader: Neo4jReader, name: str) -> str:
+        return torn.pop() if torn else memo(reader, name)
+
+    monkeypatch.setattr(Neo4jReader, "memo", half_written)
+    assert other.in_the_way(OWNER, node, whole("b")) == whole("")
+    torn += ["\0\0", '[{"ki']
+    assert other.lock(OWNER, node, whole("b"), MINUTE) == whole("")
+    torn += ["\0\0"]
+    one.unlock(OWNER, node, whole("a"))
+    torn += ["\0\0"]
+    assert other.lock(OWNER, node, whole("b"), MINUTE) is None
+    torn += ["\0\0"]
+    other.forget_locks()
+    assert one.in_the_way(OWNER, node, whole("a")) == whole("")
+    assert torn == []

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from graphfs.client.drive import HttpDrive
 from graphfs.client.retry import Policy
@@ -82,6 +82,11 @@ class Client(Protocol):
     def read(self, name: str) -> bytes: ...
 
     @property
+    def began(self) -> float:
+        """When its last call began: an operation has several, and each is bounded."""
+        ...
+
+    @property
     def delay(self) -> float:
         """Seconds after which it must see what others did."""
         ...
@@ -91,14 +96,31 @@ class Client(Protocol):
         ...
 
 
+class Timed:
+    """A drive that notes when it was asked last."""
+
+    def __init__(self, drive: HttpDrive) -> None:
+        self._drive = drive
+        self.began = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        self.began = time.monotonic()
+        return getattr(self._drive, name)
+
+
 class HttpClient:
     """By HTTP, as patient as a mount."""
 
     delay = 0.0
 
     def __init__(self, url: str, token: str, folder: Path) -> None:
-        self.drive = HttpDrive(parse_address(url), token=token, timeout=PATIENCE, policy=Policy(tries=10, patient=True))
+        policy = Policy(tries=10, patient=True)
+        self.drive = Timed(HttpDrive(parse_address(url), token=token, timeout=PATIENCE, policy=policy))
         self._ground = Ground(self.drive, folder)
+
+    @property
+    def began(self) -> float:
+        return self.drive.began
 
     def write(self, name: str, data: bytes) -> None:
         try:
@@ -131,7 +153,7 @@ class MountClient:
     def __init__(self, root: Path) -> None:
         self._files = root / "files"
         self.began = 0.0
-        """When its last call that may take long began: an operation has several."""
+        """Of those that may take long."""
 
     def write(self, name: str, data: bytes) -> None:
         new = self._files / f".{name}.{next(_NUMBERS)}.new"
@@ -197,8 +219,7 @@ class History:
         try:
             act()
         except (OSError, DriveError) as error:
-            if isinstance(client, MountClient):
-                began = max(began, client.began)
+            began = max(began, client.began)
             with self._lock:
                 text = f"{what}: {type(error).__name__}: {error}"
                 self.failures.append(Failed(began, time.monotonic() - began, text))

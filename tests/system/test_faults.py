@@ -263,8 +263,7 @@ def test_nothing_is_lost_mixed_or_stuck(cluster: Cluster, tmp_path: Path) -> Non
                 for one in sorted(failed, key=lambda one: -one.seconds)[:5]:
                     print(f"  at {one.at - began:.1f} s for {one.seconds:.1f} s: {one.what}")
                 assert history.broken == [], fault.__name__
-                # A mount bounds each call; what comes by HTTP waits as long as its client says.
-                late = [one for one in failed if one.what.startswith("mount") and one.seconds > PATIENCE + SLACK]
+                late = [one for one in failed if one.seconds > PATIENCE + SLACK]
                 assert late == [], fault.__name__
                 if fault in UNNOTICED:
                     assert failed == [], fault.__name__
