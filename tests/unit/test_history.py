@@ -10,6 +10,7 @@ from tests.system.history import History, content, number_of
 class Drive:
     """A client whose reads are told."""
 
+    began = 0.0
     delay = 0.0
 
     def __init__(self) -> None:
