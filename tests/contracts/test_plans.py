@@ -38,9 +38,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
         heard[text] = values or {}
         return write(self, text, values)
 
-    def writes_together(self: Connection, texts: Sequence[str], values: dict[str, Any]) -> list[list[Any]]:
+    def writes_together(
+        self: Connection, texts: Sequence[str], values: dict[str, Any], seconds: float | None = None
+    ) -> list[list[Any]]:
         heard.update(dict.fromkeys(texts, values))
-        return together(self, texts, values)
+        return together(self, texts, values, seconds)
 
     monkeypatch.setattr(Connection, "read", reads)
     monkeypatch.setattr(Connection, "write", writes)

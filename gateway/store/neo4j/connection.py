@@ -30,6 +30,11 @@ PATIENCE = 10.0
 _SUSPICIOUS, _SILENT, _HANDSHAKE = 3.0, 5.0, 4.0
 """Seconds without any answer after which the server is probed, and said to be silent; and for a new connection."""
 _STOPPED = "Neo.DatabaseError.Transaction.TransactionStartFailed"
+_TIMED_OUT = (
+    "Neo.ClientError.Transaction.TransactionTimedOutClientConfiguration",
+    "Neo.ClientError.Transaction.TransactionTimedOut",
+    "Neo.ClientError.Transaction.Terminated",
+)
 _NO_SPACE = (
     "Neo.TransientError.General.TransactionOutOfMemoryError",
     "Neo.DatabaseError.Transaction.TransactionLogError",
@@ -52,6 +57,8 @@ def translate(error: Exception) -> DriveError:
         return Unavailable("Neo4j has stopped this database (is its disk full?): see its log, and restart it")
     if isinstance(error, ConfigurationError):
         return InvalidArgument(f"neo4j.uri: {error}")
+    if timed_out(error):
+        return Busy("Neo4j did not get this change done in time; try again")
     if isinstance(error, ConstraintError):
         return Conflict("somebody else has what was to be made alone: its id, or its name")
     if isinstance(error, ClientError):
@@ -63,6 +70,11 @@ def translate(error: Exception) -> DriveError:
 def uncertain(error: Exception) -> bool:
     """Whether nobody knows if what was sent took place."""
     return isinstance(error, DriverError) or (isinstance(error, Neo4jError) and error.code in _NO_SPACE[1:])
+
+
+def timed_out(error: Exception) -> bool:
+    """Whether a transaction was ended because it took too long: nothing of it took place."""
+    return isinstance(error, Neo4jError) and error.code in _TIMED_OUT
 
 
 class Connection:
@@ -157,10 +169,19 @@ class Connection:
 
     # -- asking
 
-    def _session(self, mode: str) -> neo4j.Session:
-        return self._driver.session(
-            database=self._database, default_access_mode=mode, bookmark_manager=self._bookmarks, fetch_size=5000
-        )
+    @contextmanager
+    def _session(self, mode: str) -> Iterator[neo4j.Session]:
+        driver = self._driver
+        try:
+            with driver.session(
+                database=self._database, default_access_mode=mode, bookmark_manager=self._bookmarks, fetch_size=5000
+            ) as session:
+                yield session
+        finally:
+            if driver is not self._driver or self._closed.is_set():
+                # It was closed meanwhile, and keeps a connection that was being opened at that time: nobody else would
+                # ever close that. Its `close` does nothing a second time.
+                driver._pool.close()
 
     def read(self, text: str, values: dict[str, Any] | None = None) -> list[list[Any]]:
         """Rows. Tried again while Neo4j is away, for a while. Unavailable, Busy."""
@@ -185,15 +206,18 @@ class Connection:
         with self._asking(), self._session(neo4j.WRITE_ACCESS) as session:
             return session.run(text, values).values()
 
-    def write_together(self, texts: Sequence[str], values: dict[str, Any]) -> list[list[Any]]:
+    def write_together(
+        self, texts: Sequence[str], values: dict[str, Any], seconds: float | None = None
+    ) -> list[list[Any]]:
         """The rows of the first; the others follow when its first value is true. Committed together on return, sent
-        once. Raises what the driver raises."""
+        once. Raises what the driver raises, also (`timed_out`) when they take Neo4j longer than `seconds` (None: than
+        it is configured to let them): who stands still in between must not keep everybody from the locks."""
         if len(texts) == 1:
             return self.write(texts[0], values)
         with (
             self._asking(),
             self._session(neo4j.WRITE_ACCESS) as session,
-            session.begin_transaction() as transaction,
+            session.begin_transaction(timeout=seconds) as transaction,
         ):
             rows = transaction.run(texts[0], values).values()
             if rows[0][0]:

@@ -15,12 +15,12 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import msgspec
-from neo4j.exceptions import DriverError, Neo4jError, TransientError
+from neo4j.exceptions import ClientError, DriverError, Neo4jError, TransientError
 
 from gateway.store.base import Listener, Notes, Overtaken, SavedStep
 from gateway.store.neo4j.check import check
 from gateway.store.neo4j.clock import ServerClock
-from gateway.store.neo4j.connection import PATIENCE, Connection, translate, uncertain
+from gateway.store.neo4j.connection import PATIENCE, Connection, timed_out, translate, uncertain
 from gateway.store.neo4j.current import CurrentReader
 from gateway.store.neo4j.known import keys_of
 from gateway.store.neo4j.pending import Pending
@@ -38,6 +38,9 @@ _REMEMBERED = 1000
 _RETOLD = 2000
 """Changes that whoever starts is told of."""
 _KEPT_MS = 3_600_000
+_FIRST_TIME, _LONGEST_TIME = 4.0, 60.0
+"""Seconds that a commit of several statements may take Neo4j at first, and after which it is not sent with four times
+as many once more. For so long a main server that is stopped or cut off in the middle can keep all others waiting."""
 _PRUNE_EVERY = 60.0
 
 _IDS = "MATCH (d:Drive {id: 0}) SET d.next_id = d.next_id + $count RETURN d.next_id - $count"
@@ -283,10 +286,14 @@ class Neo4jStore(CurrentReader):
 
     def _sent(self, texts: Sequence[str], values: dict[str, Any]) -> list[list[Any]]:
         """Sends a commit; where the answer was lost, asks whether it took place. DriveError when nobody knows."""
-        begun = time.monotonic()
+        begun, seconds = time.monotonic(), _FIRST_TIME
         while True:
             try:
-                return self.connection.write_together(texts, {"p": values})
+                return self.connection.write_together(texts, {"p": values}, seconds)
+            except ClientError as error:
+                if not timed_out(error) or seconds > _LONGEST_TIME:
+                    raise
+                seconds *= 4  # it may be a large change, or a text that Neo4j had to plan
             except TransientError as error:
                 if time.monotonic() > begun + PATIENCE:
                     raise translate(error) from error
