@@ -145,12 +145,22 @@ class Asker:
     def _repeated(self, safe: bool, request: _Request, deadline: float, patience: float) -> Reply:
         """`safe`: it may be asked again although it may have been carried out. `patience`: seconds that one attempt may
         take (0: up to the deadline); the last one takes what is left."""
+        hung: list[Connection] = []
+        try:
+            return self._until(safe, request, deadline, patience, hung)
+        finally:
+            for connection in hung:
+                self._pool.give_back(connection)
+
+    def _until(self, safe: bool, request: _Request, deadline: float, patience: float, hung: list[Connection]) -> Reply:
+        """`hung`: those on which no answer came stay open until there is one: a proxy gives the next attempt to the
+        server that has the fewest requests open, which then is another one."""
         attempt, lost_one, first = 0, False, time.monotonic()
         while True:
             attempt += 1
             begun = time.monotonic()
             until = min(deadline, begun + patience) if patience and attempt < self._policy.tries else deadline
-            found = self._attempt(request, until, fresh=lost_one)
+            found = self._attempt(request, until, hung, fresh=lost_one)
             if isinstance(found, Reply):
                 return found
             error, failure = found
@@ -168,19 +178,26 @@ class Asker:
                     self.outage.give_up(first)
                 raise error
 
-    def _attempt(self, request: _Request, deadline: float, *, fresh: bool) -> Reply | tuple[DriveError, Failure]:
+    def _attempt(
+        self, request: _Request, deadline: float, hung: list[Connection], *, fresh: bool
+    ) -> Reply | tuple[DriveError, Failure]:
         """A success, or how it failed; what the server refuses is raised."""
         try:
             connection = self._pool.take(deadline, fresh=fresh)
         except Unavailable as error:
             return error, Failure(sent=False, connected=False)
         reused = connection.idle_since > 0
+        late = False
         try:
             reply = connection.exchange(request.head, request.body, deadline)
         except LostError as lost:
-            return request.named(Unavailable(str(lost))), Failure(sent=lost.sent, late=lost.late, reused=reused)
+            late = lost.late
+            return request.named(Unavailable(str(lost))), Failure(sent=lost.sent, late=late, reused=reused)
         finally:
-            self._pool.give_back(connection)
+            if late:
+                hung.append(connection)
+            else:
+                self._pool.give_back(connection)
         number = int(reply.headers.get(_SEEN, b"0"))
         if reply.status < 400:
             self.seen = max(self.seen, number)

@@ -19,8 +19,12 @@ from pathlib import Path
 
 import pytest
 
+from graphfs.client.drive import HttpDrive
+from graphfs.client.retry import Policy
+from graphfs.model import FILES_ROOT
 from graphfs.wire import is_ours
-from tests.contracts.ground import eventually
+from graphfs.wire.address import parse_address
+from tests.contracts.ground import FILE, OWNER, eventually
 from tests.house.source import ROOT
 from tests.s3 import free_port
 from tests.system.http_client import Reply
@@ -95,6 +99,10 @@ class Place:
 
     def reload(self) -> None:
         subprocess.run([*self.nginx[:-2], "-s", "reload"], check=True, capture_output=True)
+
+    def workers(self) -> set[str]:
+        master = (self.folder / "nginx.pid").read_text().strip()
+        return set(Path(f"/proc/{master}/task/{master}/children").read_text().split())
 
     @property
     def token(self) -> str:
@@ -406,3 +414,21 @@ def test_that_no_main_server_answers_is_said_as_no_main_server_would(place: Plac
         place.replicas(place.dead, place.first)
         place.reload()
         eventually(lambda: place.ask("GET", "/v1/limits").status == 200)
+
+
+def test_a_change_is_not_given_twice_to_a_main_server_that_hangs(place: Place) -> None:
+    """It takes connections and requests, and never says anything: what is asked again goes to another one."""
+    with closing(socket.create_server(("127.0.0.1", place.dead))):
+        former = place.workers()
+        place.replicas(place.dead, place.first)
+        place.reload()
+        # Those know nothing of what these count.
+        eventually(lambda: place.workers() and not place.workers() & former, SECONDS)
+        url = f"https://localhost:{place.front}"
+        policy = Policy(tries=10, patient=True)
+        drive = HttpDrive(
+            parse_address(url), token=place.token.split()[1], timeout=4.0, policy=policy, trust=place.trust
+        )
+        with closing(drive):
+            for number in range(10):
+                drive.create(OWNER, FILES_ROOT, f"change {number}", FILE)
