@@ -138,6 +138,7 @@ def again(method: Callable[P, T]) -> Callable[P, T]:
                 if attempt > 2:
                     time.sleep(random.random() * 0.01 * attempt)
                 part.store.caught_up()
+                part.store.settled()
             except Lent as lent:
                 part = args[0]
                 caller = args[1]

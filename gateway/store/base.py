@@ -457,33 +457,29 @@ class Store(Reader, Protocol):
 
     def caught_up(self) -> None:
         """Returns when everything that was committed before, by whomever, has been told."""
-        ...
+
+    def settled(self) -> None:
+        """Returns when all of what was told can be read."""
 
     def transaction(self, *, draft: bool = False) -> AbstractContextManager[Transaction]:
         """A `draft` is seen by all at once but need not survive the process until the next transaction or `settle`."""
-        ...
 
     def settle(self) -> None: ...
     def on_lost(self, forget: Callable[[], None]) -> None:
         """`forget` is called when a draft could not be kept: what was read of it is wrong."""
-        ...
 
     def flush(self) -> None:
         """What was committed survives a power cut on return."""
-        ...
 
     def digest_used(self, digest: bytes) -> bool:
         """Whether a blob of the blob store is part of any content."""
-        ...
 
     def used_digests(self) -> dict[bytes, int]: ...  # all of those, and of how many bytes of each is spoken
     def sweep_blobs(self) -> int:
         """Deletes unused small blobs; returns the bytes."""
-        ...
 
     def small_blobs(self) -> Iterable[tuple[bytes, bytes]]:
         """(digest, data) of all of them."""
-        ...
 
     def unnamed(self) -> list[int]:
         """Nodes without a name that are not in the trash."""

@@ -14,7 +14,7 @@ from gateway.store.neo4j.current import CurrentReader
 from gateway.store.neo4j.reader import Neo4jReader
 from gateway.store.neo4j.store import Neo4jStore
 from graphfs.errors import DriveError, NotFound, Unavailable
-from graphfs.model import FILES_ROOT, AttributeChange, Replace
+from graphfs.model import FILES_ROOT, AttributeChange, Layout, Replace
 from tests.contracts.ground import FILE, FOLDER, OWNER, eventually, patch
 
 NAMES = ("a", "b", "c", 'it\'s "d"')
@@ -191,6 +191,8 @@ def test_a_name_that_is_replaced_is_never_absent(
     nothing is remembered, so every look asks the graph."""
     monkeypatch.setattr(CurrentReader, "_keep", lambda *given: None)
     one, other = slow
+    moved = one.create(OWNER, FILES_ROOT, "moved", FILE)
+    one.change_tags(OWNER, [moved.file], ["red"], [])
     one.create(OWNER, FILES_ROOT, "kept", FILE)
     over = threading.Event()
     missed: list[str] = []
@@ -199,8 +201,16 @@ def test_a_name_that_is_replaced_is_never_absent(
         while not over.is_set():
             try:
                 drive.lookup(OWNER, FILES_ROOT, "kept")
+                drive.path(OWNER, moved.id)
+                drive.file(OWNER, moved.file)
             except NotFound as error:
                 missed.append(str(error))
+            names = {entry.name for entry in drive.children(OWNER, FILES_ROOT, 0, 0)}
+            if "kept" not in names or not names & {"moved", "away"}:
+                missed.append(f"listed: {names}")
+            shown = [entry.name for entry in drive.view_files(OWNER, ["red"])]
+            if len(shown) != 1:
+                missed.append(f"tags/red: {shown}")
 
     readers = [threading.Thread(target=look, args=(drive,)) for drive in (one, other) * 2]
     for reader in readers:
@@ -209,8 +219,42 @@ def test_a_name_that_is_replaced_is_never_absent(
         for number in range(60):
             one.create(OWNER, FILES_ROOT, f"new-{number}", FILE)
             one.rename(OWNER, FILES_ROOT, f"new-{number}", FILES_ROOT, "kept")
+            names = ("moved", "away")[:: 1 - number % 2 * 2]
+            one.rename(OWNER, FILES_ROOT, names[0], FILES_ROOT, names[1])
     finally:
         over.set()
         for reader in readers:
             reader.join()
     assert missed == []
+
+
+def test_a_layout_is_of_one_version(slow: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A content that is being replaced is read as it was, or as it is, with the version that it has: never without its
+    bytes, nor with those of another."""
+    monkeypatch.setattr(CurrentReader, "_keep", lambda *given: None)
+    writer = slow[0]
+    node = writer.create(OWNER, FILES_ROOT, "content", FILE)
+    valid = {(node.version, Layout(node.version, 0, ()))}
+    read: set[tuple[int, Layout]] = set()
+    over = threading.Event()
+
+    def look(drive: Service) -> None:
+        while not over.is_set():
+            found = drive.layout(OWNER, node.id)
+            read.add((found.version, found))
+
+    readers = [threading.Thread(target=look, args=(drive,)) for drive in (*slow, *slow)]
+    for reader in readers:
+        reader.start()
+    try:
+        for number in range(1, 150):
+            pieces = [patch(at, f"{number} {at}".encode()) for at in range(0, 20 * (number % 5 + 1), 20)]
+            size = pieces[-1].offset + pieces[-1].length
+            node = writer.commit(OWNER, node.id, node.version, size, pieces)
+            valid.add((node.version, writer.layout(OWNER, node.id)))
+    finally:
+        over.set()
+        for reader in readers:
+            reader.join()
+    assert read <= valid
+    assert len(read) > 20

@@ -30,9 +30,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     heard: dict[str, dict[str, Any]] = {}
     read, write, together = Connection.read, Connection.write, Connection.write_together
 
-    def reads(self: Connection, text: str, values: dict[str, Any] | None = None) -> list[list[Any]]:
+    def reads(
+        self: Connection, text: str, values: dict[str, Any] | None = None, *, alone: bool = False
+    ) -> list[list[Any]]:
         heard[text] = values or {}
-        return read(self, text, values)
+        return read(self, text, values, alone=alone)
 
     def writes(self: Connection, text: str, values: dict[str, Any] | None = None) -> list[list[Any]]:
         heard[text] = values or {}

@@ -3,6 +3,8 @@
 from msgspec import Struct
 
 from gateway.store.neo4j.connection import Connection
+from gateway.store.neo4j.marks import RIGHT
+from gateway.store.neo4j.reader import ALONE
 from graphfs.model import Problem
 
 
@@ -39,6 +41,12 @@ CHECKS: tuple[Check, ...] = (
         " RETURN coalesce(sum(x.length), 0) AS right } WITH n, right WHERE n.stored <> right",
         "toString(n.id)",
         "SET n.stored = right",
+    ),
+    Check(
+        "wrong mark of a content",
+        f"{RIGHT} WHERE n.mark IS NULL OR n.mark <> right",
+        "toString(n.id)",
+        "SET n.mark = right",
     ),
     Check(
         "extent beyond the end",
@@ -141,7 +149,11 @@ def check(connection: Connection, repair: bool) -> list[Problem]:
     found: list[Problem] = []
     for one in CHECKS:
         mend = repair and bool(one.repair)
-        rows = connection.read(f"{one.find} RETURN {one.subject} LIMIT 1000")
+        question = f"{one.find} RETURN {one.subject} LIMIT 1000"
+        rows = connection.read(question)
+        if rows:
+            # It may have been a commit that was being written. Nobody writes one meanwhile.
+            rows = connection.read(f"{ALONE} {question}", alone=True)
         found += [Problem(one.kind, str(row[0]), mend) for row in rows]
         if rows and mend:
             connection.write_together((ANEW, f"MATCH (d:Drive {{id: 0}}) WITH d {one.find} {one.repair}"), {})

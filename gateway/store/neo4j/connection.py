@@ -183,12 +183,13 @@ class Connection:
                 # ever close that. Its `close` does nothing a second time.
                 driver._pool.close()
 
-    def read(self, text: str, values: dict[str, Any] | None = None) -> list[list[Any]]:
-        """Rows. Tried again while Neo4j is away, for a while. Unavailable, Busy."""
+    def read(self, text: str, values: dict[str, Any] | None = None, *, alone: bool = False) -> list[list[Any]]:
+        """Rows. Tried again while Neo4j is away, for a while. `alone`: the text takes a lock. Unavailable, Busy."""
         begun, pause = time.monotonic(), 0.05
+        access = neo4j.WRITE_ACCESS if alone else neo4j.READ_ACCESS
         while True:
             try:
-                with self._asking(), self._session(neo4j.READ_ACCESS) as session:
+                with self._asking(), self._session(access) as session:
                     return session.run(text, values).values()
             except (Neo4jError, DriverError) as error:
                 passing = isinstance(error, ServiceUnavailable | SessionExpired | TransientError)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import TypeVar
 
+from gateway.store.base import Name
 from gateway.store.neo4j.connection import Connection
 from gateway.store.neo4j.known import LONGEST, Answers, Known, Place, keys_of
 from gateway.store.neo4j.reader import Neo4jReader
@@ -14,14 +15,20 @@ from graphfs.errors import DriveError, Unavailable
 from graphfs.model import Entry, Node
 
 T = TypeVar("T")
+_LISTINGS, _MANY = 4, 1000
 
 
 class CurrentReader(Neo4jReader):
-    """Who applies the log does so under `_applying`, says `_forget` for each commit, and counts on `_applied`."""
+    """Who applies the log does so under `_applying`, says `_forget` for each commit, and counts on `_applied`.
+
+    Neo4j shows a commit while it is being written, part by part, and the entry of the log is one of the parts. So what
+    was read is of no commit after `_settled` but those that the log names after the reading; whatever one of these
+    touched is read again where it matters (docs/decisions/neo4j-store.md)."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._applied = 0
+        self._applied = self._settled = 0
+        """The last entry that was applied; and the last one of which all can be read for certain."""
         self._applying = threading.RLock()
         self._known = Known()
         self._answers = Answers()
@@ -33,19 +40,24 @@ class CurrentReader(Neo4jReader):
         self._failure: DriveError = Unavailable()
         """How many looks failed, and with what the last one did."""
 
-    def _catch_up(self) -> None:
-        """Looks at the log, and applies what is new there."""
+    def _catch_up(self, *, whole: bool = False) -> None:
+        """Looks at the log, and applies what is new there. `whole`: when no commit is being written, so that all is
+        settled."""
         raise NotImplementedError
 
-    def _touched(self, key_: int, since: int) -> bool:
-        """Whether a commit after that place in the log may have changed what this key stands for, as far as the log was
-        read."""
+    def _touched(self, keys: Collection[int], since: int) -> bool:
+        """Whether a commit after that place in the log may have changed what one of these keys stands for, as far as
+        the log was read."""
         raise NotImplementedError
 
     def _forget(self, keys: Collection[int]) -> None:
         """What a commit with these keys may have changed; without keys: everything. Under the lock of the log."""
         self._known.forget(keys)
         self._answers.forget(keys)
+
+    def settled(self) -> None:
+        if self._settled < self._applied:
+            self._catch_up(whole=True)
 
     def caught_up(self) -> None:
         """One look at the log serves all who came before it began. One that fails has failed for all who wait: a store
@@ -80,11 +92,11 @@ class CurrentReader(Neo4jReader):
         return self._known.get(node)
 
     def place(self, folder: int) -> Place | None:
-        began = self._applied
+        began = self._settled
         found = super().place(folder)
         if found is not None:
             known = found
-            self._keep(began, lambda: self._known.put(folder, known))
+            self._keep(began, keys_of(folder), lambda: self._known.put(folder, known))
         return found
 
     def node(self, node: int) -> Node | None:
@@ -94,17 +106,29 @@ class CurrentReader(Neo4jReader):
         return self._once(("node", node), lambda: super(CurrentReader, self).node(node), keys)
 
     def named_node(self, folder: int, name: str) -> tuple[int, Node, bool] | None:
-        """Neo4j shows a commit while it is being written: of a name that is being replaced the old entry may be gone,
-        and the new one not be there yet. So what was not found counts when no commit has touched the name meanwhile."""
-        name_key = text_key(Key.NAME, folder, stored(name))
-        while True:
-            began = self._applied
-            found = super().named_node(folder, name)
-            if found is not None:
-                return found
-            self.caught_up()
-            if not self._touched(name_key, began):
-                return None
+        """Of a name that is being replaced the old entry may be gone, and the new one not be there yet."""
+        return self._sure(
+            lambda: super(CurrentReader, self).named_node(folder, name),
+            lambda found: found is not None,
+            (text_key(Key.NAME, folder, stored(name)),),
+        )
+
+    def listed(self, folder: int, after: int, limit: int) -> list[Entry]:
+        """Of a folder in which names come and go all the time, as it was found after some looks."""
+        return self._sure(
+            lambda: super(CurrentReader, self).listed(folder, after, limit),
+            lambda found: False,
+            (key(Key.KIDS, folder),),
+            tries=_LISTINGS,
+        )
+
+    def names(self, node: int) -> list[Name]:
+        return self._sure(lambda: super(CurrentReader, self).names(node), bool, (key(Key.NAMES, node),))
+
+    def by_file(self, file: int) -> Node | None:
+        return self._sure(
+            lambda: super(CurrentReader, self).by_file(file), lambda found: found is not None, (key(Key.FILE, file),)
+        )
 
     def lookup(self, folder: int, name: str) -> Node | None:
         place = (folder, stored(name))
@@ -135,7 +159,12 @@ class CurrentReader(Neo4jReader):
             return set[int]().union(*({*keys_of(node.id), key(Key.NAMES, node.id)} for _, node in found))
 
         def ask() -> list[tuple[str, Node]]:
-            return super(CurrentReader, self).named(wanted)
+            return self._sure(
+                lambda: super(CurrentReader, self).named(wanted),
+                lambda found: len(found) == len(wanted),
+                None,
+                tries=_LISTINGS,
+            )
 
         named = self._once(("named", wanted), ask, keys)
         return list(named)
@@ -148,18 +177,33 @@ class CurrentReader(Neo4jReader):
             if (kept := self._answers.get(question)) is not None:
                 answer: T = kept[0]
                 return answer
-        began = self._applied
+        began = self._settled
         found = ask()
         relied = keys(found)
         if relied is not None:
-            self._keep(began, lambda: self._answers.put(question, found, relied))
+            self._keep(began, relied, lambda: self._answers.put(question, found, relied))
         return found
 
-    def _keep(self, began: int, put: Callable[[], None]) -> None:
+    def _keep(self, began: int, relied: Collection[int], put: Callable[[], None]) -> None:
         """Remembers what was read since this place in the log. Without waiting: it is no more than a help."""
         if self._applying.acquire(blocking=False):
             try:
-                if self._applied == began:
+                if not self._touched(relied, began):
                     put()
             finally:
                 self._applying.release()
+
+    def _sure(
+        self, ask: Callable[[], T], good: Callable[[T], bool], keys: Collection[int] | None, tries: int = _MANY
+    ) -> T:
+        """An answer that is good, or that no commit has touched while it was read: `keys` say of which (None: of any).
+        The last of so many tries as it is."""
+        while True:
+            began, tries = self._settled, tries - 1
+            found = ask()
+            if good(found):
+                return found
+            self.caught_up()
+            if not tries or not (self._applied > began if keys is None else self._touched(keys, began)):
+                return found
+            self.settled()

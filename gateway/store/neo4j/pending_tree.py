@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from gateway.store.base import Name, Overtaken
+from gateway.store.neo4j.marks import of_extents
 from gateway.store.neo4j.pending import Pending
 from gateway.store.neo4j.texts import plain, stored
 from gateway.store.neo4j.writes import Key, key, text_key
@@ -325,6 +326,8 @@ class PendingTree(Pending):
         small = set(inline) | {one.digest for one, flag in before.items() if flag}
         own.update(dict.fromkeys((one.offset for one in gone), None))
         own.update({one.offset: (one, one.digest in small) for one in new})
+        change = of_extents(new) - of_extents(gone)
+        self.out.marks[node] = self.out.marks.get(node, 0) + change
         self.writes.add(key(Key.NODE, node))
         kept = {one.digest for one in after}
         return list({one.digest for one in gone if not before[one] and one.digest not in kept})

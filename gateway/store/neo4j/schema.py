@@ -11,6 +11,7 @@ from collections.abc import Callable
 from neo4j.exceptions import DriverError, Neo4jError
 
 from gateway.store.neo4j.connection import Connection, translate
+from gateway.store.neo4j.marks import SET_ALL
 from graphfs.errors import Busy, TooNew
 from graphfs.model import FILES_ROOT, FIRST_FREE_ID, SUPER_ROOT
 
@@ -54,7 +55,9 @@ _QUEUE_TURNS: tuple[str, ...] = (
 
 _LOANS: tuple[str, ...] = ("CREATE CONSTRAINT loan_folder IF NOT EXISTS FOR (n:Loan) REQUIRE n.folder IS UNIQUE",)
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _TOKENS, _QUEUE_TURNS, _LOANS)
+_MARKS: tuple[str, ...] = (SET_ALL,)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _TOKENS, _QUEUE_TURNS, _LOANS, _MARKS)
 SCHEMA = len(MIGRATIONS)
 
 _DRIVE = "CREATE CONSTRAINT drive_id IF NOT EXISTS FOR (n:Drive) REQUIRE n.id IS UNIQUE"

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.store.neo4j.marks import RECORD, of_record
 from gateway.store.neo4j.pending import Pending
 from gateway.store.neo4j.texts import stored
 from gateway.store.neo4j.writes import Writes
@@ -39,7 +40,13 @@ CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.files ELSE [] END AS r
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.folders ELSE [] END AS r CREATE (n:Node:Folder) SET n = r }
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.others ELSE [] END AS r CREATE (n:Node) SET n = r }
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.patches ELSE [] END AS r
-  MATCH (n:Node {id: r.id}) SET n += r.set, n.links = n.links + r.links }
+  MATCH (n:Node {id: r.id}) WITH r, n, n.mark - """
+    + RECORD
+    + """ AS sum
+  SET n += r.set, n.links = n.links + r.links
+  SET n.mark = CASE WHEN r.mark IS NULL THEN n.mark ELSE sum + r.mark + """
+    + RECORD
+    + """ END }
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.names_gone ELSE [] END AS r
   MATCH ()-[h:HOLDS {folder: r[0], name: r[1]}]->() DELETE h }
 CALL (d, fine, entry) { UNWIND CASE WHEN fine THEN $p.names ELSE [] END AS r
@@ -114,7 +121,7 @@ CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tokens ELSE [] END AS r MERGE (t:
 
 _LOG = """
 CALL (d, fine, seq, entry) { WITH * WHERE fine
-  SET d.seq = seq + $p.count, d.entry = entry + $p.fresh
+  SET d.seq = seq + $p.count, d.settled = seq, d.entry = entry + $p.fresh
   CREATE (:Change {seq: seq + $p.count, count: $p.count, keys: $p.keys, notes: $p.notes, token: $p.token,
     at: timestamp()}) }
 RETURN fine, seq, behind, missed, taken + known"""
@@ -174,9 +181,13 @@ def _tree(values: dict[str, Any], out: Writes, fresh: int) -> int:
     for row in out.created.values():
         kind = "files" if row["file"] else "folders" if row["mode"] & 0o170000 == _FOLDER else "others"
         # What a swap gives a file that was made in the same change is said by the swap.
+        if row["file"]:
+            row = row | {"mark": of_record(row["version"], row["size"]) + out.marks.get(row["id"], 0)}
         values[kind].append(row)
     for number in out.patched.keys() | out.links.keys():
-        values["patches"].append({"id": number, "set": out.patched.get(number, {}), "links": out.links.get(number, 0)})
+        what = out.patched.get(number, {})
+        mark = out.marks.get(number, 0) if number in out.marks or "version" in what or "size" in what else None
+        values["patches"].append({"id": number, "set": what, "links": out.links.get(number, 0), "mark": mark})
     values["free"] += out.free
     values["names_gone"] += out.gone_entries
     for (folder, name), one in out.entries.items():

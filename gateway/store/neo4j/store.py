@@ -10,23 +10,23 @@ import threading
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
-import msgspec
 from neo4j.exceptions import ClientError, DriverError, Neo4jError, TransientError
 
-from gateway.store.base import Listener, Notes, Overtaken, SavedStep
+from gateway.store.base import Listener, Notes, Overtaken
 from gateway.store.neo4j.check import check
 from gateway.store.neo4j.clock import ServerClock
 from gateway.store.neo4j.connection import PATIENCE, Connection, timed_out, translate, uncertain
 from gateway.store.neo4j.current import CurrentReader
 from gateway.store.neo4j.known import keys_of
+from gateway.store.neo4j.log import Commit, entry_of, packed
 from gateway.store.neo4j.pending import Pending
+from gateway.store.neo4j.reader import ALONE
 from gateway.store.neo4j.schema import SCHEMA, migrate
 from gateway.store.neo4j.statement import parameters, statements
-from gateway.store.neo4j.texts import plain, stored
 from gateway.store.neo4j.transaction import Neo4jTransaction
 from graphfs.errors import DriveError, InvalidArgument
 from graphfs.model import Problem
@@ -44,7 +44,7 @@ as many once more. For so long a main server that is stopped or cut off in the m
 _PRUNE_EVERY = 60.0
 
 _IDS = "MATCH (d:Drive {id: 0}) SET d.next_id = d.next_id + $count RETURN d.next_id - $count"
-_SEQ = "MATCH (d:Drive {id: 0}) RETURN d.seq"
+_SEQ = f"{ALONE} RETURN d.seq"
 # Where the latest changes begin: they are told anew to whoever starts, so that it can answer as the others do.
 _START = """
 MATCH (d:Drive {id: 0})
@@ -52,10 +52,11 @@ CALL () { MATCH (c:Change) WHERE c.seq > 0 WITH c ORDER BY c.seq DESC LIMIT $lat
   RETURN min(c.seq - c.count) AS first }
 RETURN CASE WHEN first IS NULL THEN d.seq WHEN first < d.pruned THEN d.pruned ELSE first END"""
 _TAIL = """
-MATCH (d:Drive {id: 0}) WITH d.pruned > $applied AS behind
+MATCH (d:Drive {id: 0}) WITH d.pruned > $applied AS behind, d.seq AS seq, coalesce(d.settled, 0) AS settled
 CALL () { MATCH (c:Change) WHERE c.seq > $applied WITH c ORDER BY c.seq
   RETURN collect([c.seq, c.count, c.keys, c.notes]) AS missed }
-RETURN behind, missed, datetime.realtime().epochMillis"""
+RETURN behind, missed, seq, settled, datetime.realtime().epochMillis"""
+_WHOLE_TAIL = _TAIL.replace("MATCH (d:Drive {id: 0})", ALONE, 1)
 _TIME = "RETURN datetime.realtime().epochMillis"
 _COMMITTED = """
 MATCH (d:Drive {id: 0}) SET d.locked = 0 WITH d
@@ -65,19 +66,6 @@ MATCH (d:Drive {id: 0}) SET d.locked = 0 WITH d
 MATCH (c:Change) WHERE c.seq > 0 AND c.at < timestamp() - $age WITH d, c ORDER BY c.seq LIMIT 20000
 WITH d, collect(c) AS old, max(c.seq) AS last
 FOREACH (c IN old | DELETE c) SET d.pruned = CASE WHEN last > d.pruned THEN last ELSE d.pruned END"""
-
-
-class Commit:
-    """A commit as others see it."""
-
-    __slots__ = ("count", "keys", "notes", "seq")
-
-    def __init__(self, seq: int, count: int, keys: set[int], notes: Notes | None) -> None:
-        self.seq, self.count, self.keys, self.notes = seq, count, keys, notes
-
-    def concerns(self, change: Pending) -> bool:
-        # A commit without keys had too many to name.
-        return self.seq > change.base and (not self.keys or not self.keys.isdisjoint(change.reads))
 
 
 class Neo4jStore(CurrentReader):
@@ -94,7 +82,7 @@ class Neo4jStore(CurrentReader):
             asked = self.clock.ticks()
             self.clock.heard(asked, connection.read(_TIME)[0][0])
             migrate(connection, self.clock(), uid, gid)
-            self._applied = int(connection.read(_START, {"latest": _RETOLD})[0][0])
+            self._applied = self._settled = int(connection.read(_START, {"latest": _RETOLD})[0][0])
         except BaseException:
             connection.close()
             raise
@@ -105,6 +93,8 @@ class Neo4jStore(CurrentReader):
         self._open: list[Pending] = []
         self._recent: deque[Commit] = deque(maxlen=_REMEMBERED)
         self._listener: Listener | None = None
+        self._anew = 0
+        """Where in the log all was read anew the last time: what came before is not remembered."""
         self._closed = threading.Event()
         self._pruned = time.monotonic()
         self._careful = threading.local()
@@ -149,7 +139,7 @@ class Neo4jStore(CurrentReader):
             careful = getattr(self._careful, "on", False)
             believes, self._careful.asks = not getattr(self._careful, "asks", False), False
             change = Neo4jTransaction(
-                self, self._applied, self.next_id, self.reserve, self._wait, careful=careful, believes=believes
+                self, self._settled, self.next_id, self.reserve, self._wait, careful=careful, believes=believes
             )
             try:
                 yield change
@@ -239,15 +229,17 @@ class Neo4jStore(CurrentReader):
         """Commits after one, the newest first."""
         return itertools.takewhile(lambda entry: entry.seq > seq, reversed(self._recent))
 
-    def _touched(self, key_: int, since: int) -> bool:
+    def _touched(self, keys: Collection[int], since: int) -> bool:
         with self._applying:
             oldest = self._recent[0] if self._recent else None
             if oldest is None or oldest.seq - oldest.count > since:
                 return self._applied > since  # what came first is remembered no more
-            return any(not entry.keys or key_ in entry.keys for entry in self._since(since))
+            return any(not entry.keys or not entry.keys.isdisjoint(keys) for entry in self._since(since))
 
     def _is_behind(self, change: Pending) -> bool:
         """Whether more was committed since it began than is remembered here."""
+        if change.base < self._anew:
+            return True
         first = self._recent[0] if len(self._recent) == _REMEMBERED else None
         return first is not None and first.seq - first.count > change.base
 
@@ -258,7 +250,7 @@ class Neo4jStore(CurrentReader):
             tuple(event for one in batch for event in one.notes.events),
         )
         values = parameters(batch)
-        values |= {"applied": self._applied, "token": uuid.uuid4().hex, "notes": _packed(notes)}
+        values |= {"applied": self._applied, "token": uuid.uuid4().hex, "notes": packed(notes)}
         values["count"] = max(1, len(notes.events))
         try:
             rows = self._sent(statements(values), values)
@@ -276,7 +268,8 @@ class Neo4jStore(CurrentReader):
             return False
         own = [Commit(seq + values["count"], values["count"], set(values["keys"]), notes)] if fine else []
         with self._applying:
-            self._apply([_entry(row) for row in missed] + own)
+            self._apply([entry_of(row) for row in missed] + own)
+            self._settle(own[0].seq if own else seq)
             if own and self._applied == own[0].seq and own[0].keys:
                 self._remember(batch, own[0].seq)
         if fine:
@@ -328,20 +321,35 @@ class Neo4jStore(CurrentReader):
     def _follow(self) -> None:
         while not self._closed.wait(_FOLLOW):
             with suppress(DriveError):  # away: the next look may find it
-                self._catch_up()
+                self._catch_up(whole=self._settled < self._applied)
                 if time.monotonic() - self._pruned > _PRUNE_EVERY:
                     self._pruned = time.monotonic()
                     with suppress(Neo4jError, DriverError):
                         self.connection.write(_PRUNE, {"age": _KEPT_MS})
 
-    def _catch_up(self) -> None:
-        asked = self.clock.ticks()
-        behind, missed, now = self.connection.read(_TAIL, {"applied": self._applied})[0]
-        self.clock.heard(asked, now)
-        if behind:
-            self._start_over()
-        else:
-            self._apply([_entry(row) for row in missed])
+    def _catch_up(self, *, whole: bool = False) -> None:
+        while True:
+            asked, applied = self.clock.ticks(), self._applied
+            text = _WHOLE_TAIL if whole else _TAIL
+            behind, missed, seq, settled, now = self.connection.read(text, {"applied": applied}, alone=whole)[0]
+            self.clock.heard(asked, now)
+            if behind:
+                self._start_over()
+                return
+            if any(None in row[:3] for row in missed):
+                whole = True  # the log's end is being pruned
+                continue
+            self._apply([entry_of(row) for row in missed])
+            self._settle(seq if whole else settled)
+            if whole or seq <= self._applied:
+                return
+            # A commit is being written whose entry cannot be read yet, but other parts of it can.
+            whole = True
+
+    def _settle(self, seq: int) -> None:
+        """Up to there every commit can be read whole. (An entry of the log can be read before the rest of it.)"""
+        with self._applying:
+            self._settled = max(self._settled, min(seq, self._applied))
 
     def _apply(self, entries: Sequence[Commit]) -> None:
         """Tells what is new, in order, once."""
@@ -361,10 +369,11 @@ class Neo4jStore(CurrentReader):
         with self._applying:
             self._recent.clear()
             self._forget(())
-            seq = int(self.connection.read(_SEQ)[0][0])
+            seq = int(self.connection.read(_SEQ, alone=True)[0][0])
             if self._listener is not None:
                 self._listener(seq, None)
-            self._applied = seq  # only now: where reading everything anew failed it has to be done once more
+            # Only now: where reading everything anew failed it has to be done once more.
+            self._applied = self._settled = self._anew = seq
 
     # -- the store's own questions
 
@@ -447,29 +456,3 @@ WITH d, collect(b) AS unused, sum(b.size) AS freed WHERE size(unused) > 0
 FOREACH (b IN unused | DELETE b) SET d.seq = d.seq + 1
 CREATE (:Change {seq: d.seq, count: 1, keys: [], notes: null, token: 'sweep', at: timestamp()})
 RETURN freed"""
-
-
-def _entry(row: Sequence[Any]) -> Commit:
-    seq, count, keys, notes = row
-    return Commit(seq, count, set(keys), _unpacked(notes) if notes else Notes())
-
-
-def _packed(notes: Notes) -> bytes:
-    return msgspec.msgpack.encode(_respelt(notes, stored))
-
-
-def _unpacked(data: bytes) -> Notes | None:
-    """None: a newer GraphFS wrote what this one does not know."""
-    try:
-        return _respelt(msgspec.msgpack.decode(data, type=Notes), plain)
-    except msgspec.ValidationError:
-        return None
-
-
-def _respelt(notes: Notes, spell: Callable[[str], str]) -> Notes:
-    """With every file's name spelt so."""
-    replace = msgspec.structs.replace
-    return Notes(
-        tuple(replace(one, name=spell(one.name)) if isinstance(one, SavedStep) else one for one in notes.steps),
-        tuple(replace(one, name=spell(one.name)) for one in notes.events),
-    )

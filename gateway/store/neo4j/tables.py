@@ -8,6 +8,7 @@ from neo4j.exceptions import DriverError, Neo4jError
 
 from gateway.store.base import ChangeRow
 from gateway.store.neo4j.connection import Connection, translate
+from gateway.store.neo4j.marks import SET_ALL
 from gateway.store.neo4j.reader import NODE
 from gateway.store.neo4j.texts import plain, stored
 from gateway.store.tables import Row, Table
@@ -96,6 +97,7 @@ UNWIND $rows AS r MATCH (f:File {id: r.file}) MATCH (t:Tag {id: r.tag}) MERGE (f
     "token": "UNWIND $rows AS r MERGE (t:Token {name: r.name}) SET t = r",
 }
 _FINISH = (
+    SET_ALL,
     "MATCH (t:Tag) WHERE t.parent > 0 MATCH (p:Tag {id: t.parent}) MERGE (t)-[:CHILD_OF]->(p)",
     """
 MATCH (d:Drive {id: 0}) CALL () { MATCH ()-[h:HOLDS]->() RETURN max(h.id) AS entry }

@@ -54,6 +54,8 @@ class Writes:
         """Names that were taken to be free without a look."""
         self.gone_entries: dict[tuple[int, str], None] = {}
         self.extents: dict[int, dict[int, tuple[Extent, bool] | None]] = {}
+        self.marks: dict[int, int] = {}
+        """By node: what its extents add to its mark."""
         self.blobs: dict[bytes, bytes] = {}
         self.xattrs: dict[tuple[int, str], bytes | None] = {}
         self.tags: dict[int, TagRow | None] = {}

@@ -111,6 +111,9 @@ class SqliteStore(RecordReader, GraphReader, QueueReader):
     def caught_up(self) -> None:
         """Nobody else has this database."""
 
+    def settled(self) -> None:
+        """What was committed is there."""
+
     def on_lost(self, forget: Callable[[], None]) -> None:
         def lost() -> None:
             self._transaction.rolled_back()
