@@ -117,7 +117,9 @@ _TRIES = 30
 _SYSTEM = Caller(uid=0, gid=0, actor="system")
 _WAITING = 8
 """So many calls at most wait for lent folders at the same time: each has a thread, and handing back needs one too."""
-_PATIENCE = 8.0
+_PATIENCE = 2.0
+"""Seconds for which one request waits for a folder that is lent. Who is patient asks again; a proxy takes a main server
+for stopped that is silent for longer (nginx/cluster.conf)."""
 _LOOK = 0.02
 """Seconds between looks at the log while a folder is waited for."""
 
@@ -235,7 +237,8 @@ class Core:
 
     def all_there(self, caller: Caller, folder: int, ended: int) -> bool:
         """Whether what was just read of a folder is all there is of it. False: it was lent to another mount when it was
-        read, and has been handed back; it has to be read again. `ended`: how many were handed back before. Busy."""
+        read, and has been handed back; it has to be read again. `ended`: how many were handed back before.
+        Unavailable."""
         if not self.settings.lends:
             return True
         self.store.caught_up()
@@ -245,8 +248,8 @@ class Core:
         return self.lent.ended == ended
 
     def recall(self, caller: Caller, folder: int) -> None:
-        """Returns when nobody else has the folder: it was handed back, or the loan is over. Busy: its mount goes on
-        using it. Unavailable: too many wait."""
+        """Returns when nobody else has the folder: it was handed back, or the loan is over. Unavailable: its mount has
+        not handed it back yet, or too many wait."""
         begun = time.monotonic()
         with self._holding:
             if self._recalled.total() >= _WAITING:
@@ -258,7 +261,7 @@ class Core:
                 self._tell_recall(_SYSTEM, folder)
             while self._elsewhere(caller, folder):
                 if time.monotonic() > begun + _PATIENCE:
-                    raise Busy("the folder is lent to another mount, which does not hand it back")
+                    raise Unavailable("the folder is lent to another mount, which has not handed it back yet")
                 time.sleep(_LOOK)
                 self.store.caught_up()
         finally:

@@ -7,7 +7,7 @@ Folders and names of the store are the drive's, those below `tags/` and `search/
 import stat
 from collections.abc import Callable, Iterator
 
-from graphfs.errors import InvalidArgument, NoAttribute, NotAFolder, NotFound, NotSupported
+from graphfs.errors import InvalidArgument, NoAttribute, NotAFolder, NotFound, NotSupported, Stale
 from graphfs.model import SUPER_ROOT, Caller, Space, XattrMode
 from graphfs.vfs.files import FileCalls
 from graphfs.vfs.interface import Attributes, Cost, DirectoryEntry, Invalidation
@@ -32,9 +32,14 @@ class FileSystem(FileCalls):
         listing: Listing
         if node >= FIRST_VIRTUAL_ID:
             room = self._room(node)
-            listing = RoomListing(
+            query = RoomListing(
                 lambda: room.entries(caller, node), lambda file: self.getattr(caller, file), self._files
             )
+            try:
+                query.open()
+            except NotFound as error:
+                raise Stale("the folder is another one by now, or gone") from error
+            listing = query
         else:
             found = self._known(caller, node)
             if not stat.S_ISDIR(found.mode):

@@ -101,7 +101,7 @@ class StoreListing:
 
 
 class RoomListing:
-    """A folder that is a query: a snapshot, made when reading starts."""
+    """A folder that is a query: a snapshot, made when it is opened, and when reading starts anew."""
 
     def __init__(
         self,
@@ -115,7 +115,12 @@ class RoomListing:
         self._refresh = refresh
         self._files = files
         self._snapshot: list[DirectoryEntry] | None = None
+        self._unread = False
         self._touched: set[int] = set()
+
+    def open(self) -> None:
+        """NotFound when there is no such folder."""
+        self._snapshot, self._unread = self._ask(), True
 
     @property
     def ready(self) -> bool:
@@ -127,9 +132,10 @@ class RoomListing:
 
     def entries(self, after: int) -> Iterator[DirectoryEntry]:
         snapshot = self._snapshot
-        if snapshot is None or after == 0:
+        if snapshot is None or (after == 0 and not self._unread):
             self._touched = set()
             snapshot = self._snapshot = self._ask()
+        self._unread = False
         touched, files = self._touched, self._files
         if not touched and not files:
             yield from islice(snapshot, after, None)

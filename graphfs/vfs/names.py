@@ -87,6 +87,9 @@ class NameCalls(Dispatch):
         self._contents.truncate(found, size, caller)
 
     def _change(self, caller: Caller, node: int, change: AttributeChange) -> Node:
+        farthest = {name: moment(value) for name in ("atime", "mtime") if (value := getattr(change, name)) is not None}
+        if farthest:  # what lies beyond is not even a number of the API
+            change = msgspec.structs.replace(change, **farthest)
         file = self._files.get(node)
         if change.atime is not None:
             self._accessed.pop(node, None)

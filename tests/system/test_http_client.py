@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,8 @@ def answer(body: bytes, status: str = "200 OK", headers: str = "") -> bytes:
 
 
 class Script:
-    """A server that answers each request with the next of some replies: bytes, or None to hang up without a word."""
+    """A server that answers each request with the next of some replies: bytes, none (b"") to be silent for ever, or
+    None to hang up without a word."""
 
     def __init__(self, path: Path, *replies: bytes | None) -> None:
         self.requests: list[bytes] = []
@@ -42,20 +43,23 @@ class Script:
         self._thread.start()
 
     def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return  # closed
-            with closing(connection):
-                while self._replies and (request := connection.recv(65536)):
-                    self.requests.append(request)
-                    reply = self._replies.pop(0)
-                    if reply is None:
-                        break
-                    connection.sendall(reply)
-                    if not reply:
-                        connection.recv(65536)  # silent until the client gives up
+        with ExitStack() as silent:
+            while True:
+                try:
+                    connection, _ = self._socket.accept()
+                except OSError:
+                    return  # closed
+                with ExitStack() as stack:
+                    stack.enter_context(closing(connection))
+                    while self._replies and (request := connection.recv(65536)):
+                        self.requests.append(request)
+                        reply = self._replies.pop(0)
+                        if reply is None:
+                            break
+                        if not reply:
+                            silent.push(stack.pop_all())
+                            break
+                        connection.sendall(reply)
 
     @property
     def asked(self) -> int:

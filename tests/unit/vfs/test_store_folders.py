@@ -19,7 +19,7 @@ from graphfs.errors import (
     NotSupported,
     TooLarge,
 )
-from graphfs.model import FILES_ROOT, SUPER_ROOT, AttributeChange, Caller, Replace, XattrMode
+from graphfs.model import FARTHEST, FILES_ROOT, SUPER_ROOT, AttributeChange, Caller, Node, Replace, XattrMode
 from graphfs.vfs.filesystem import FileSystem
 from tests.unit.vfs.mounted import ME, close, names, write_file
 
@@ -172,3 +172,21 @@ def test_extended_attributes_by_their_kind(volume: FileSystem, drive: Service) -
     volume.removexattr(ME, node, "user.mine")
     with pytest.raises(NoAttribute):
         volume.removexattr(ME, node, "user.mine")
+
+
+def test_a_time_beyond_all_numbers_of_the_api_is_the_farthest_there_is(
+    volume: FileSystem, drive: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A main server elsewhere is told of times in numbers of 64 bits."""
+    node = write_file(volume, "f", b"")
+    asked: list[AttributeChange] = []
+    truth = drive.set_attributes
+
+    def heard(caller: Caller, node: int, change: AttributeChange) -> Node:
+        asked.append(change)
+        return truth(caller, node, change)
+
+    monkeypatch.setattr(drive, "set_attributes", heard)
+    shown = volume.setattr(ME, node, AttributeChange(atime=-(2**70), mtime=2**70))
+    assert (asked[0].atime, asked[0].mtime) == (-FARTHEST, FARTHEST)
+    assert shown.mtime == FARTHEST

@@ -6,7 +6,8 @@ from queue import SimpleQueue
 import pytest
 from msgspec.structs import replace
 
-from graphfs.errors import NotFound
+from gateway.service.service import Service
+from graphfs.errors import NotFound, Stale
 from graphfs.model import Replace
 from graphfs.vfs.interface import Invalidation
 from tests.unit.vfs_tags.conftest import Ground
@@ -169,3 +170,13 @@ def test_operations_on_links_mean_the_same(links: Shell) -> None:
     links.write("tags/a/new.txt", "n")
     assert links.read("files/Inbox/new.txt") == b"n"
     assert stat.S_ISLNK(links.stat("tags/a/new.txt").mode)
+
+
+def test_a_folder_that_is_gone_is_looked_for_once_more(filled: Shell, drive: Service) -> None:
+    """The kernel may still take its name for the query that it was, when something else has come to that place."""
+    node = filled.stat("tags/a").id
+    listed = filled.volume.opendir(filled.caller, node)
+    drive.drop_tag(filled.caller, "a")
+    with pytest.raises(Stale):
+        filled.volume.opendir(filled.caller, node)
+    filled.volume.releasedir(listed)
