@@ -5,14 +5,19 @@ import random
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.service import open_service
 from gateway.service.service import Service
 from gateway.store.neo4j.current import CurrentReader
 from gateway.store.neo4j.reader import Neo4jReader
+from gateway.store.neo4j.schema import SCHEMA
 from gateway.store.neo4j.store import Neo4jStore
+from graphfs.config import Config
 from graphfs.errors import DriveError, NotFound, Unavailable
 from graphfs.model import FILES_ROOT, AttributeChange, Layout, Replace
 from tests.contracts.ground import FILE, FOLDER, OWNER, eventually, patch
@@ -258,3 +263,39 @@ def test_a_layout_is_of_one_version(slow: tuple[Service, Service], monkeypatch: 
             reader.join()
     assert read <= valid
     assert len(read) > 20
+
+
+@pytest.mark.allows_log("the mark of node")
+def test_a_wrong_mark_costs_a_look_and_is_repaired(
+    slow: tuple[Service, Service], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where an older main server wrote while a newer one was there."""
+    drive, store = slow[0], neo4j(slow[0])
+    node = drive.create(OWNER, FILES_ROOT, "content", FILE)
+    drive.commit(OWNER, node.id, 0, 25, [patch(0, b"some"), patch(20, b"bytes")])
+    layout = drive.layout(OWNER, node.id)
+    store.connection.write("MATCH (n:Node {id: $id}) SET n.mark = 1", {"id": node.id})
+    with caplog.at_level("WARNING"):
+        assert drive.layout(OWNER, node.id) == layout
+    assert "mark of node" in caplog.text
+    assert [one.kind for one in drive.fsck(OWNER)] == ["wrong mark of a content"]
+    assert [one.repaired for one in drive.fsck(OWNER, repair=True)] == [True]
+    caplog.clear()
+    assert drive.layout(OWNER, node.id) == layout
+    assert caplog.text == ""
+
+
+def test_an_older_graph_is_given_marks(slow: tuple[Service, Service], shared: Config, tmp_path: Path) -> None:
+    drive, store = slow[0], neo4j(slow[0])
+    for number in range(5):
+        node = drive.create(OWNER, FILES_ROOT, f"content {number}", FILE)
+        drive.commit(
+            OWNER, node.id, 0, 2**33 + number, [patch(2**32 * part, b"x%d" % part) for part in range(number % 3)]
+        )
+    truth = store.query("MATCH (n:Node) WHERE n.file > 0 RETURN n.id, n.mark ORDER BY n.id")
+    assert all(mark for _, mark in truth)
+    store.connection.write("MATCH (n:Node) REMOVE n.mark")
+    store.connection.write("MATCH (d:Drive {id: 0}) SET d.schema = $old REMOVE d.settled", {"old": SCHEMA - 1})
+    with closing(open_service(tmp_path / "newer", shared)) as newer:
+        assert newer.fsck(OWNER) == []
+    assert store.query("MATCH (n:Node) WHERE n.file > 0 RETURN n.id, n.mark ORDER BY n.id") == truth

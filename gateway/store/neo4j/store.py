@@ -336,7 +336,7 @@ class Neo4jStore(CurrentReader):
             if behind:
                 self._start_over()
                 return
-            if any(None in row[:3] for row in missed):
+            if not whole and any(None in row[:3] for row in missed):
                 whole = True  # the log's end is being pruned
                 continue
             self._apply([entry_of(row) for row in missed])
