@@ -299,3 +299,25 @@ def test_an_older_graph_is_given_marks(slow: tuple[Service, Service], shared: Co
     with closing(open_service(tmp_path / "newer", shared)) as newer:
         assert newer.fsck(OWNER) == []
     assert store.query("MATCH (n:Node) WHERE n.file > 0 RETURN n.id, n.mark ORDER BY n.id") == truth
+
+
+@pytest.mark.parametrize("torn", ["locks of b", None, ""])
+def test_a_text_that_was_read_half_written_is_read_again(
+    slow: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch, torn: str | None
+) -> None:
+    """One that is replaced in its place: now and then the beginning of the new one was found with the end of the old
+    one."""
+    store = neo4j(slow[0])
+    with store.transaction() as change:
+        change.save_memo("a memo", "locks of a")
+    change.wait()
+    truth, alone = store.connection.read, []
+
+    def read(text: str, values: dict[str, Any] | None = None, **how: bool) -> list[list[Any]]:
+        rows = truth(text, values, **how)
+        alone.append(how.get("alone", False))
+        return rows if alone[-1] else [[torn, *row[1:]] for row in rows]
+
+    monkeypatch.setattr(store.connection, "read", read)
+    assert store.memo("a memo") == "locks of a"
+    assert alone == [False, True]

@@ -5,6 +5,7 @@ So each file's node has a mark, the sum of a number for its version and size and
 read is of one version when they add up. Here is the number in Python and, for what is already there, in Cypher.
 """
 
+import zlib
 from collections.abc import Iterable
 
 from graphfs.model import Extent
@@ -33,6 +34,11 @@ SET_ALL = (
 
 def of_record(version: int, size: int) -> int:
     return version % _WIDE * _VERSION + size % _FAR * _SIZE
+
+
+def of_text(text: str) -> int:
+    """Of one that is replaced in its place: a long one is written in several pieces."""
+    return zlib.crc32(text.encode("utf-8", "surrogatepass"))
 
 
 def of_extents(extents: Iterable[Extent]) -> int:

@@ -274,7 +274,8 @@ class PendingGraph(Pending):
 
     def memo(self, name: str) -> str:
         self.reads.add(text_key(Key.BLOB, 2, name))
-        return self.out.answers.get(answer_key("", "memo", name)) or self._read.memo(name)
+        own = self.out.answers.get(answer_key("", "memo", name))
+        return self._read.memo(name) if own is None else own
 
     def save_memo(self, name: str, text: str) -> None:
         self.writes.add(text_key(Key.BLOB, 2, name))

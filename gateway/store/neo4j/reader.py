@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from gateway.store.base import AliasRow, BatchRow, ChangeRow, EdgeRow, Name, Overtaken, TagRow, TokenRow, TrashRow
 from gateway.store.neo4j.connection import Connection
-from gateway.store.neo4j.marks import of_extents, of_record
+from gateway.store.neo4j.marks import of_extents, of_record, of_text
 from gateway.store.neo4j.texts import plain, stored
 from graphfs.model import Entry, Extent, JobRecord, JobState, Layout, Node
 
@@ -37,6 +37,9 @@ _LAYOUT = (
     " COLLECT { MATCH (x:Extent) WHERE x.node = $id RETURN [x.offset, x.length, x.digest, x.start]"
     " ORDER BY x.offset } END"
 )
+
+
+_ANSWER = "MATCH (a:Answer {key: $key}) RETURN a.texts, a.check"
 
 
 class JobRow(Struct):
@@ -392,7 +395,10 @@ class Neo4jReader:
         return self.answer("", "memo", name) or ""
 
     def answer(self, content: str, model: str, prompt: str) -> str | None:
-        rows = self.query("MATCH (a:Answer {key: $key}) RETURN a.texts", key=answer_key(content, model, prompt))
+        values = {"key": answer_key(content, model, prompt)}
+        rows = self.connection.read(_ANSWER, values)
+        if any(text is None or (check is not None and check != of_text(text)) for text, check in rows):
+            rows = self.connection.read(f"{ALONE} {_ANSWER}", values, alone=True)
         return str(rows[0][0]) if rows else None
 
     def tokens(self) -> list[TokenRow]:

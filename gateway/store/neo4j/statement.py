@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.store.neo4j.marks import RECORD, of_record
+from gateway.store.neo4j.marks import RECORD, of_record, of_text
 from gateway.store.neo4j.pending import Pending
 from gateway.store.neo4j.texts import stored
 from gateway.store.neo4j.writes import Writes
@@ -112,7 +112,7 @@ CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.forgotten ELSE [] END AS r MATCH 
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.done ELSE [] END AS r CREATE (:Done {key: r[0], at: r[1]}) }""",
     "answers": """
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.answers ELSE [] END AS r
-  MERGE (a:Answer {key: r[0]}) SET a.texts = r[1]
+  MERGE (a:Answer {key: r[0]}) SET a.texts = r[1], a.check = r[2]
   WITH a WHERE a.texts = '' DELETE a }""",
     "tokens": """
 CALL (d, fine) { UNWIND CASE WHEN fine THEN $p.tokens_gone ELSE [] END AS r MATCH (t:Token {name: r}) DELETE t }
@@ -238,7 +238,7 @@ def _content(values: dict[str, Any], out: Writes) -> None:
             values["xattrs"].append((node, name, value))
     values["loans"] += [one for one in out.loans.items() if one[1]]
     values["loans_gone"] += [folder for folder, mount in out.loans.items() if not mount]
-    values["answers"] += out.answers.items()
+    values["answers"] += [(place, texts, of_text(texts)) for place, texts in out.answers.items()]
     values["done"] += out.done.items()
     values["forgotten"] += out.forgotten
 
