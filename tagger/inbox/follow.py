@@ -158,6 +158,10 @@ class Inbox:
                 del self._waiting[path]
         for change in changes(before, there):
             self._do(change, there.get(change.path))
+        for path in touched or ():
+            if path.endswith("/"):  # its files may have gone, and settled, before it did
+                with contextlib.suppress(OSError, DriveError):
+                    self._clear(path)
         self._first_look = False
 
     def _add_origins(self, there: dict[str, Stamp], before: dict[str, Stamp]) -> None:
