@@ -152,7 +152,9 @@ def check(connection: Connection, repair: bool) -> list[Problem]:
         question = f"{one.find} RETURN {one.subject} LIMIT 1000"
         rows = connection.read(question)
         if rows:
-            # It may have been a commit that was being written. Nobody writes one meanwhile.
+            rows = connection.read(question)  # it may have been a commit that was being written
+        if rows:
+            # Or another one. While this is asked nobody writes any, and everybody waits.
             rows = connection.read(f"{ALONE} {question}", alone=True)
         found += [Problem(one.kind, str(row[0]), mend) for row in rows]
         if rows and mend:

@@ -26,10 +26,11 @@ RIGHT = (
 )
 """Every file's node, and the mark that it should have."""
 SET_ALL = (
-    "MATCH (n:Node) WHERE n.file > 0"
+    "MATCH (n:Node) WHERE n.file > 0 AND n.mark IS NULL"
     " CALL (n) { OPTIONAL MATCH (x:Extent) WHERE x.node = n.id AND x.offset >= 0"
     f" WITH n, coalesce(sum({_EXTENT}), 0) AS sum SET n.mark = sum + {RECORD} }} IN TRANSACTIONS OF 1000 ROWS"
 )
+"""Gives one to each that has none. On a graph so large that Neo4j ends it, it goes on from there the next time."""
 
 
 def of_record(version: int, size: int) -> int:
