@@ -238,8 +238,7 @@ class Views(Protocol):
 
     def view_files(self, caller: Caller, path: Sequence[str], after: int = 0, limit: int = 0) -> list[ViewEntry]:
         """The files of a view in the order of their stable ids, those with ids greater than `after`, at most
-        `limit` (0: all). Names
-        are unique over the whole view."""
+        `limit` (0: all); fewer only when there are no more. Names are unique over the whole view."""
         ...
 
     def view_facets(self, caller: Caller, path: Sequence[str]) -> list[Facet]:

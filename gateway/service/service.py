@@ -8,6 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pyroaring import BitMap64
+
 from gateway.blobs.base import Blobs
 from gateway.blobs.engine import open_blobs
 from gateway.blobs.local import LocalBlobs
@@ -50,6 +52,7 @@ class Service(ViewPart, JournalPart, JobPart, CarePart, LoanPart, SpacePart, Acc
         self.space_folder = str(folder)
         self.space_reserve = reserve
         self._answers, self._paths = OrderedDict(), {}
+        self._arrived = (-1, 0, BitMap64())
         self._seen_folders = set()
         self.reviewed = {}
         self.turns, self.pace = Turns(), Pace()

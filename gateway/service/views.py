@@ -19,6 +19,9 @@ from graphfs.query.text import parse_text
 from graphfs.query.vocabulary import Vocabulary
 
 _REMEMBERED = 256
+_FRESH = 2000
+"""The files that arrived lately are counted anew after a change, and after this part of the time that counts as
+lately."""
 _REVIEWING = 600 * 10**9
 """How long a tag that is only proposed can be named after its suggestions were looked at, ns."""
 
@@ -26,11 +29,15 @@ _REVIEWING = 600 * 10**9
 class Answer:
     """A path, what it means, and the files that match."""
 
-    def __init__(self, path: Path, evaluate: Callable[[], BitMap64]) -> None:
+    def __init__(self, path: Path, evaluate: Callable[[], BitMap64], until: int | None = None) -> None:
+        """`until`: when it is another one by time alone, ns."""
         self.path = path
+        self.until = until
         self.bounds: dict[int, int] = {}
         """How many of the files have a tag at most, of tags of which more is known than how many files there are. Put
         in place of itself, never changed."""
+        self.renamed: dict[int, str] | None = None
+        """The files that are shown by another name than their own, once somebody reads them in parts."""
         self._evaluate = evaluate
         self._files: BitMap64 | None = None
 
@@ -48,14 +55,25 @@ class ViewPart(TagPart):
     reviewed: dict[str, int]
     _answers: OrderedDict[tuple[object, ...], Answer]
     _paths: dict[tuple[object, ...], Path]
+    _arrived: tuple[int, int, BitMap64]
 
     def no_search(self, words: str) -> Iterable[int]:
         raise NotSupported("this drive has no search yet: leave +search out of the query")
 
     def matching(self, query: Query) -> BitMap64:
         """Live files that match, whoever asks."""
-        since = self.clock() - int(self.settings.recent * 1e9)
-        return self.index.evaluate(query, lambda: self.store.arrived_since(since), self.no_search)
+        return self.index.evaluate(query, lambda: self._recent()[1], self.no_search)
+
+    def _recent(self) -> tuple[int, BitMap64]:
+        """Until when it holds (ns), and the files that arrived lately: the store looks at all files for it, and who
+        walks down `+recent` asks in each of its folders."""
+        now, span = self.clock(), int(self.settings.recent * 1e9)
+        generation, until, files = self._arrived
+        if generation != self.index.generation or not until - span // _FRESH <= now < until:
+            generation, until = self.index.generation, now + span // _FRESH
+            files = BitMap64(self.store.arrived_since(now - span))
+            self._arrived = generation, until, files
+        return until, files
 
     # -- who sees what
 
@@ -109,17 +127,17 @@ class ViewPart(TagPart):
         vocabulary = self.vocabulary(components)
         key = (self.index.generation, components, who, vocabulary is self.index)
         known = self._answers.get(key)
-        if known is not None:
+        if known is not None and (known.until is None or self.clock() < known.until):
             with suppress(KeyError):  # another thread has made room
                 self._answers.move_to_end(key)
             return known
         path = self._parsed(components, vocabulary)
-        found = Answer(path, lambda: self.seen(caller, self.matching(path.query)) if components else BitMap64())
-        if not _moving(path.query.term):
-            self._answers[key] = found
-            if len(self._answers) > _REMEMBERED:
-                with suppress(KeyError):
-                    self._answers.popitem(last=False)
+        until = self._recent()[0] if _moving(path.query.term) else None
+        found = Answer(path, lambda: self.seen(caller, self.matching(path.query)) if components else BitMap64(), until)
+        self._answers[key] = found
+        if len(self._answers) > _REMEMBERED:
+            with suppress(KeyError):
+                self._answers.popitem(last=False)
         return found
 
     def _parsed(self, components: tuple[str, ...], vocabulary: Vocabulary) -> Path:
@@ -193,17 +211,34 @@ class ViewPart(TagPart):
         answer = self.answer(caller, path)
         if not answer.path.lists_files:
             return []
+        if after or 0 < limit < len(answer.files):
+            return self._part(answer, after, limit)
         rows = self.store.named(answer.files)
-        names = display_names([(row[1].file, row[0]) for row in rows], self._taken(answer.path, rows))
-        found = [ViewEntry(name, row[1]) for name, row in zip(names, rows, strict=True)]
-        if after:
-            found = [entry for entry in found if entry.node.file > after]
-        return found[:limit] if limit else found
+        names = self._shown(answer.path, [(row[1].file, row[0]) for row in rows])
+        return [ViewEntry(name, row[1]) for name, row in zip(names, rows, strict=True)]
 
-    def _taken(self, path: Path, rows: Sequence[tuple[str, Node]]) -> set[str]:
+    def _part(self, answer: Answer, after: int, limit: int) -> list[ViewEntry]:
+        """So many files behind this one. Names are unique over all, so those that are others than the files' own are
+        found once, and kept with the answer."""
+        if answer.renamed is None:
+            own = self.store.own_names(answer.files)
+            shown = self._shown(answer.path, own)
+            answer.renamed = {file: name for (file, real), name in zip(own, shown, strict=True) if name != real}
+        start, end, renamed = answer.files.rank(after), len(answer.files), answer.renamed
+        found: list[ViewEntry] = []
+        while start < end and (not limit or len(found) < limit):  # again where some of them went a moment ago
+            files = answer.files[start : start + limit - len(found) if limit else end]
+            found += [ViewEntry(renamed.get(node.file, name), node) for name, node in self.store.named(files)]
+            start += len(files)
+        return found
+
+    def _shown(self, path: Path, own: Sequence[tuple[int, str]]) -> list[str]:
+        """What files of these names are called in a view."""
+        return display_names(own, self._taken(path, [name for _, name in own]))
+
+    def _taken(self, path: Path, names: Sequence[str]) -> set[str]:
         """Names of files that lead to a folder here, because a tag or an operator has the name."""
         keys = self.index.keys(0) | (self.index.keys(path.tag.id) if path.tag else set())
-        names = [name for name, _ in rows]
         folded = map(str.lower, names) if all(map(str.isascii, names)) else map(fold, names)
         if keys.isdisjoint(folded) and "+" not in {name[:1] for name in names}:
             return set()
@@ -241,7 +276,7 @@ class ViewPart(TagPart):
     def _bounds(self, caller: Caller, path: Sequence[str], answer: Answer) -> dict[int, int]:
         """What was counted of a view that has all files of this one: no tag has more of them here. Who walks down the
         tree (`find`) comes from there, and has but a few tags of hundreds counted in each folder."""
-        if len(path) < 2 or answer.path.direct or _moving(answer.path.query.term):
+        if len(path) < 2 or answer.path.direct:
             return {}
         above = self.answer(caller, path[:-1])
         if above.path.direct or not answer.files.issubset(above.files):

@@ -15,7 +15,7 @@ from msgspec import Struct
 from graphfs.model import AttributeChange, Caller, Lock, Replace, Space, XattrMode
 
 
-class Attributes(Struct, frozen=True, gc=False):
+class Attributes(Struct, frozen=True, gc=False, array_like=True):
     """What stat(2) shows of a node, and for how long the kernel may believe it (seconds)."""
 
     id: int
@@ -44,7 +44,7 @@ class Opened(Struct, frozen=True):
     direct: bool = False
 
 
-class DirectoryEntry(Struct, frozen=True, gc=False):
+class DirectoryEntry(Struct, frozen=True, gc=False, array_like=True):
     """One line of a listing; reading goes on after `cookie`."""
 
     name: str

@@ -5,8 +5,7 @@ not be older than the request: a listing is told of every change, and reads agai
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator
-from itertools import islice
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -16,6 +15,7 @@ from graphfs.errors import NotFound
 from graphfs.model import SUPER_ROOT, Caller, Entry, Event, EventKind, Node
 from graphfs.vfs.interface import Attributes, DirectoryEntry
 from graphfs.vfs.room import FIRST_VIRTUAL_ID
+from graphfs.vfs.snapshot import Snapshot
 
 FIRST_PAGE = 256
 PAGE = 2048
@@ -105,7 +105,7 @@ class RoomListing:
 
     def __init__(
         self,
-        ask: Callable[[], list[DirectoryEntry]],
+        ask: Callable[[], Iterable[DirectoryEntry]],
         refresh: Callable[[int], Attributes],
         files: Collection[int],
     ) -> None:
@@ -114,13 +114,13 @@ class RoomListing:
         self._ask = ask
         self._refresh = refresh
         self._files = files
-        self._snapshot: list[DirectoryEntry] | None = None
+        self._snapshot: Snapshot | None = None
         self._unread = False
         self._touched: set[int] = set()
 
     def open(self) -> None:
         """NotFound when there is no such folder."""
-        self._snapshot, self._unread = self._ask(), True
+        self._snapshot, self._unread = Snapshot(self._ask()), True
 
     @property
     def ready(self) -> bool:
@@ -134,14 +134,13 @@ class RoomListing:
         snapshot = self._snapshot
         if snapshot is None or (after == 0 and not self._unread):
             self._touched = set()
-            snapshot = self._snapshot = self._ask()
+            snapshot = self._snapshot = Snapshot(self._ask())
         self._unread = False
         touched, files = self._touched, self._files
         if not touched and not files:
-            yield from islice(snapshot, after, None)
+            yield from snapshot.after(after)
             return
-        for number in range(after, len(snapshot)):
-            entry = snapshot[number]
+        for entry in snapshot.after(after):
             node = entry.attributes.id
             if (node in touched or node in files) and node < FIRST_VIRTUAL_ID:
                 try:

@@ -4,6 +4,7 @@ The contract between the file system, which dispatches, and the rooms, which kno
 for either's code. A room is thread-safe and raises only `graphfs.errors`; what it does not have is NotPermitted.
 """
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from graphfs.model import Caller, Event, Node, Replace, XattrMode
@@ -31,9 +32,9 @@ class Room(Protocol):
 
     def getattr(self, caller: Caller, node: int) -> Attributes: ...
 
-    def entries(self, caller: Caller, node: int) -> list[DirectoryEntry]:
-        """All entries of a virtual folder as they are now, with the cookies 1..n. A listing reads one such
-        snapshot."""
+    def entries(self, caller: Caller, node: int) -> Iterable[DirectoryEntry]:
+        """All entries of a virtual folder as they are now, with the cookies 1..n, read through at once. A listing reads
+        one such snapshot."""
         ...
 
     def mkdir(self, caller: Caller, folder: int, name: str, mode: int) -> Attributes: ...

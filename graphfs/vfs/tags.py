@@ -6,7 +6,7 @@ Files are the store's own nodes wherever they are listed. Not here: bytes, and a
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from graphfs.api import Content, Tags, Tree, Views, Xattrs
 from graphfs.errors import AlreadyExists, IsAFolder, NoAttribute, NotAFolder, NotFound, NotPermitted
-from graphfs.model import SUPER_ROOT, Caller, Event, EventKind, Facet, Node, Replace, View
+from graphfs.model import SUPER_ROOT, Caller, Event, EventKind, Facet, Node, Replace, View, ViewEntry
 from graphfs.vfs.interface import Attributes, DirectoryEntry, Invalidation
 from graphfs.vfs.tags_arrivals import Arrivals, Memory
 from graphfs.vfs.tags_believed import SECONDS, Believed
@@ -31,6 +31,8 @@ _RECENT = "+recent"
 _REVIEW = "+review"
 _ALL = "+all"
 _PROBES = 4096
+_PART = 4096
+"""Files of a view that are asked for together."""
 _TWICE = 0.05
 """Seconds between two looks of a program at one name that belong together."""
 
@@ -173,25 +175,33 @@ class TagsRoom:
             return self._of_link(caller, path, found)
         return self._of_view(path, self._drive.view(caller, path), node)
 
-    def entries(self, caller: Caller, node: int) -> list[DirectoryEntry]:
+    def entries(self, caller: Caller, node: int) -> Iterator[DirectoryEntry]:
         path = self._folder(node)
-        found: list[DirectoryEntry] = []
-        if not path:
-            found += [DirectoryEntry(name, self._of_file(name), 1 + i) for i, name in enumerate(LISTED_FILES)]
-        cookie = len(found)
-        attributes, links = self._attributes, self._links
-        files = self._drive.view_files(caller, path)
-        for entry in files:
+        cookie = 0
+        for name in LISTED_FILES if not path else ():
             cookie += 1
-            shown = self._of_link(caller, (*path, entry.name), entry.node) if links else attributes(entry.node)
-            if shown.entry_timeout > SECONDS:
-                shown = msgspec.structs.replace(shown, entry_timeout=SECONDS)
-            found.append(DirectoryEntry(entry.name, shown, cookie))
-        self._believed.gave(node, [entry.name for entry in files], [entry.node.id for entry in files])
+            yield DirectoryEntry(name, self._of_file(name), cookie)
+        attributes, links = self._attributes, self._links
+        for files in self._files(caller, path):
+            self._believed.gave(node, [entry.name for entry in files], [entry.node.id for entry in files])
+            for entry in files:
+                cookie += 1
+                shown = self._of_link(caller, (*path, entry.name), entry.node) if links else attributes(entry.node)
+                if shown.entry_timeout > SECONDS:
+                    shown = msgspec.structs.replace(shown, entry_timeout=SECONDS)
+                yield DirectoryEntry(entry.name, shown, cookie)
         for facet in [*self._drive.view_facets(caller, path), *([] if path else self._sets(caller))]:
             cookie += 1
-            found.append(DirectoryEntry(facet.name, self._of_facet(path, facet), cookie))
-        return found
+            yield DirectoryEntry(facet.name, self._of_facet(path, facet), cookie)
+
+    def _files(self, caller: Caller, path: LiteralPath) -> Iterator[list[ViewEntry]]:
+        """The files of a view: of a drive in this process in parts, for all of them at once would be a hundred
+        megabytes; of one that is elsewhere in one answer."""
+        most = 0 if self._around.late else _PART
+        files = self._drive.view_files(caller, path, 0, most)
+        while files:
+            yield files
+            files = self._drive.view_files(caller, path, files[-1].node.file, most) if len(files) == most else []
 
     def _sets(self, caller: Caller) -> list[Facet]:
         """What the root lists beside the tags, once there are files. How many are recent takes long to count: nobody

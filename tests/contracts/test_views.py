@@ -1,11 +1,14 @@
 """Queries as folders."""
 
 import stat
+from pathlib import Path
 
 import pytest
 
+from gateway.service.service import open_service
 from graphfs.errors import InvalidArgument, NotFound
 from graphfs.model import FILES_ROOT, Node, View
+from tests.contracts.conftest import CONFIG
 from tests.contracts.ground import ODD_NAMES, OWNER, Ground
 
 
@@ -47,6 +50,43 @@ def test_what_a_view_lists(library: Ground) -> None:
         assert (path, library.found(*path)) == (path, list(names))
         view = library.drive.view(OWNER, path)
         assert (view.path, view.complete, view.files) == (path, True, len(names))
+
+
+def test_parts_of_a_view_are_the_whole_and_its_names_are_unique(library: Ground) -> None:
+    for folder in "xyz":
+        for name in ("same", "blue", "a"):  # `blue` is a tag, `a` a file that is there
+            library.file(f"{folder}/{name}", tags=("red",))
+    whole = library.drive.view_files(OWNER, ("red",))
+    assert len({entry.name for entry in whole}) == len(whole) == 12
+    for size in (1, 5, 6, 12, 13):
+        parts = []
+        while part := library.drive.view_files(OWNER, ("red",), parts[-1].node.file if parts else 0, size):
+            assert len(part) == min(size, len(whole) - len(parts))
+            parts += part
+        assert parts == whole
+    middle = whole[4].node.file
+    assert library.drive.view_files(OWNER, ("red",), middle) == whole[5:]
+    assert library.drive.view_files(OWNER, ("red",), middle + 1, 2) == whole[5:7]
+
+
+def test_files_stop_being_recent_by_time_alone(tmp_path: Path) -> None:
+    drive, day = open_service(tmp_path / "state", CONFIG), 86400 * 10**9
+    try:
+        ground, begin = Ground(drive, tmp_path / "state"), drive.clock()
+        drive.clock = lambda: begin
+        ground.file("old", tags=("red",))
+        assert ground.found("+recent", "red") == ["old"]
+        drive.clock = lambda: begin + 5 * day
+        ground.file("new", tags=("red",))
+        drive.clock = lambda: begin + 6 * day
+        assert ground.found("+recent", "red") == ["old", "new"]
+        assert ground.found("red", "+not", "+recent") == []
+        drive.clock = lambda: begin + 8 * day
+        assert ground.found("+recent", "red") == ["new"]
+        assert ground.found("red", "+not", "+recent") == ["old"]
+        assert drive.view(OWNER, ("+recent",)).files == 1
+    finally:
+        drive.close()
 
 
 def test_the_root_lists_no_files_but_the_top_level_tags(library: Ground) -> None:

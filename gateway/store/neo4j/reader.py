@@ -252,6 +252,9 @@ class Neo4jReader:
         )
         return [(plain(row[-1]), node_of(row)) for row in _there(rows, end=_WIDTH + 1)]
 
+    def own_names(self, files: Iterable[int]) -> list[tuple[int, str]]:
+        return [(node.file, name) for name, node in self.named(files)]
+
     def live_files(self) -> Iterable[int]:
         return [row[0] for row in self.query("MATCH (n:Node) WHERE n.live AND n.file > 0 RETURN n.file")]
 

@@ -144,6 +144,13 @@ class RecordReader:
         return [row[0] for row in rows]
 
     def named(self, files: Iterable[int]) -> list[tuple[str, Node]]:
+        return [(_decode(row[0]), Node(*row[1:])) for row in self._of_files(files, _NODE)]
+
+    def own_names(self, files: Iterable[int]) -> list[tuple[int, str]]:
+        return [(row[1], _decode(row[0])) for row in self._of_files(files, "n.file")]
+
+    def _of_files(self, files: Iterable[int], columns: str) -> list[tuple[Any, ...]]:
+        """The live ones of the files: name, then these columns, of which the last is the stable id."""
         # The few files that are not the node of their number are asked for once, not once for each row.
         moved = dict(self.query("SELECT file, id FROM node WHERE file <> id"))
         files = list(files)
@@ -152,15 +159,14 @@ class RecordReader:
             # CROSS JOIN fixes the order: walk the ids, look each up, take its first live name (nearly always its only
             # one).
             "SELECT CASE n.links WHEN 1 THEN (SELECT name FROM entry WHERE node = n.id)"
-            f" ELSE {_OLDEST_NAME} END, {_NODE} FROM json_each('[' || ? || ']') j"
+            f" ELSE {_OLDEST_NAME} END, {columns} FROM json_each('[' || ? || ']') j"
             " CROSS JOIN node n ON n.id = j.value WHERE n.live = 1 AND n.file IS NOT NULL",
             (",".join(map(str, nodes)),),
         )
-        found = [(row[0].decode("utf-8", "surrogateescape"), Node(*row[1:])) for row in rows]
         if moved:  # a node whose number is asked for may be another file by now
             wanted = set(files)
-            found = [one for one in found if one[1].file in wanted]
-        return found
+            rows = [row for row in rows if row[-1] in wanted]
+        return rows
 
     def live_files(self) -> Iterable[int]:
         return [row[0] for row in self.query("SELECT file FROM node WHERE live = 1 AND file IS NOT NULL")]

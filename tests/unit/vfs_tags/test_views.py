@@ -144,6 +144,14 @@ def test_a_listing_goes_on_where_it_was_whatever_changes(filled: Shell) -> None:
     assert first.name not in [entry.name for entry in rest]
 
 
+def test_a_view_that_is_read_in_parts_lists_all_once(filled: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = ("tags", "tags/a", "tags/+recent", "tags/+all", "tags/b")
+    whole = [filled.entries(path) for path in paths]
+    for part in (1, 2, 3):
+        monkeypatch.setattr("graphfs.vfs.tags._PART", part)
+        assert [filled.entries(path) for path in paths] == whole
+
+
 @pytest.fixture
 def links(ground: Ground, filled: Shell) -> Shell:
     """The same drive, mounted with -o tag_entries=symlink."""

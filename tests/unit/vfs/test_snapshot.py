@@ -1,0 +1,46 @@
+"""A snapshot of a folder is the list of its entries, from wherever it is read."""
+
+import os
+
+import pytest
+
+from graphfs.vfs.interface import Attributes, DirectoryEntry
+from graphfs.vfs.snapshot import BLOCK, Snapshot
+
+BYTES_NAME = os.fsdecode(b"\xff\xfe name")
+FAR = (1 << 63) - 1
+
+
+def _entries(count: int, odd: int = -1) -> list[DirectoryEntry]:
+    """Entries as folders have them; that at `odd` has a name that is no text."""
+    return [
+        DirectoryEntry(
+            BYTES_NAME if number == odd else f"name {number} é",
+            Attributes((1 << 62) + number, 0o100644, 1, 0, 0, 0, number, 0, -1, FAR, -FAR, 0.5, 1.0),
+            number + 1,
+        )
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize("count", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK + 7])
+def test_it_goes_on_behind_any_entry(count: int) -> None:
+    entries = _entries(count)
+    snapshot = Snapshot(iter(entries))
+    assert len(snapshot) == count
+    for start in {0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, count - 1, count, count + 1}:
+        if start >= 0:
+            assert list(snapshot.after(start)) == entries[start:]
+
+
+@pytest.mark.parametrize("odd", [0, BLOCK + 3])
+def test_a_name_that_is_no_text_is_kept(odd: int) -> None:
+    entries = _entries(2 * BLOCK, odd)
+    assert list(Snapshot(entries).after(0)) == entries
+
+
+def test_two_readers_do_not_disturb_each_other() -> None:
+    entries = _entries(3 * BLOCK)
+    snapshot = Snapshot(entries)
+    both = zip(snapshot.after(0), snapshot.after(BLOCK), strict=False)
+    assert list(both) == list(zip(entries[:-BLOCK], entries[BLOCK:], strict=True))
