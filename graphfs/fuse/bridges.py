@@ -23,6 +23,7 @@ from graphfs.fuse.locking import THREADS as LOCK_THREADS
 from graphfs.fuse.locking import LockCalls, LockingOperations
 from graphfs.fuse.options import MountOptions
 from graphfs.fuse.portable import PathOperations
+from graphfs.model import SUPER_ROOT
 from graphfs.vfs.interface import Attributes, Opened, Volume
 
 SECOND = 1_000_000_000
@@ -264,7 +265,21 @@ class ConfiguredOperations(PathOperations):
             forget.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
             fuse = self.library.fuse_get_context().contents.fuse
             self.stale = lambda path: forget(fuse, _fsencode(path))
+            self._let_drop(fuse)
         self.init("/")
+
+    def _let_drop(self, fuse: Any) -> None:
+        """Ids are libfuse's own here, but for the root's."""
+        session, forget = self.library.fuse_get_session, self.library.fuse_lowlevel_notify_inval_entry
+        session.restype, session.argtypes = ctypes.c_void_p, (ctypes.c_void_p,)
+        forget.argtypes = (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_size_t)
+        connection = session(fuse)
+
+        def drop(name: str) -> None:
+            encoded = _fsencode(name)
+            forget(connection, SUPER_ROOT, encoded, len(encoded))
+
+        self.drop = drop
 
 
 class ConfiguredLockingOperations(ConfiguredOperations, LockingOperations):
@@ -299,7 +314,7 @@ def serve(library: str, volume: Volume, mount_point: str, options: MountOptions,
         if options.locks:
             seam = type("LockingLibfuse3", (LockCalls, Libfuse3), {})
             threads, kind = LOCK_THREADS, ConfiguredLockingOperations
-        configured = kind(volume, module.fuse_get_context, mounted)
+        configured = kind(volume, module.fuse_get_context, mount_point, mounted)
         configured.library = module._libfuse
         operations = configured
         if module.fuse_version_minor >= 12:
@@ -308,7 +323,7 @@ def serve(library: str, volume: Volume, mount_point: str, options: MountOptions,
     else:
         module = importlib.import_module("fuse")
         seam = Libfuse2
-        operations = CalledOperations(volume, module.fuse_get_context, mounted)
+        operations = CalledOperations(volume, module.fuse_get_context, mount_point, mounted)
         settings |= {"big_writes": True, "max_write": MAX_WRITE, "max_background": BACKGROUND}
         if options.entry_timeout:
             settings["attr_timeout"] = 0  # both together make hard links stale, and libfuse 2 cannot tell the kernel

@@ -18,7 +18,7 @@ import pyfuse3
 from graphfs.errors import InvalidArgument
 from graphfs.fuse.callers import Callers
 from graphfs.fuse.errnos import ERRNOS, errno_of
-from graphfs.fuse.invalidations import Invalidations
+from graphfs.fuse.invalidations import Invalidations, look_again
 from graphfs.fuse.loop import Loop
 from graphfs.fuse.options import MountOptions
 from graphfs.fuse.probes import PROBES as _PROBES
@@ -76,8 +76,9 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
     enable_writeback_cache = False
     enable_acl = False
 
-    def __init__(self, volume: Volume, on_thread: OnThread) -> None:
+    def __init__(self, volume: Volume, on_thread: OnThread, mount_point: str) -> None:
         super().__init__()
+        self._mount_point = mount_point
         self.remote = volume.remote
         self.cost = volume.cost
         self.on_thread = on_thread
@@ -137,6 +138,8 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
         try:
             if invalidation.name:
                 pyfuse3.invalidate_entry(node, os.fsencode(invalidation.name))
+                if node == SUPER_ROOT:
+                    look_again(self._mount_point, invalidation.name)
             else:
                 pyfuse3.invalidate_inode(node, attr_only=not invalidation.pages)
         except OSError as error:
@@ -335,7 +338,7 @@ def serve(volume: Volume, mount_point: str, options: MountOptions, mounted: Call
     the mount is there. RuntimeError when the kernel refuses; what libfuse has to say goes to standard error. The volume
     is not closed."""
     loop = Loop()
-    operations = ExactOperations(volume, loop.on_thread)
+    operations = ExactOperations(volume, loop.on_thread, mount_point)
     pyfuse3.trio = loop
     pyfuse3.init(
         operations,

@@ -6,13 +6,24 @@ would fight the answering thread for the interpreter at every change (it halved 
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from graphfs.vfs.interface import Invalidation
 
 log = logging.getLogger(__name__)
+
+
+def look_again(mount_point: str, name: str) -> None:
+    """Looks up a name in the mount's root that the kernel was told to forget: it keeps what somebody uses of the tree
+    below it, but it finds the way to that from above (and the working folder of who is in it) only once the name was
+    asked for again. On the thread that tells the kernel, so that others answer."""
+    with suppress(OSError):
+        os.stat(os.path.join(mount_point, name))
+
 
 PAUSE = 0.001
 """Seconds for which what comes is gathered."""

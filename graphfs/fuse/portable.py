@@ -13,9 +13,10 @@ from typing import Any
 
 from graphfs.errors import InvalidArgument, NotEmpty, NotFound
 from graphfs.fuse.callers import Callers
-from graphfs.fuse.dentries import Dentries, Name
+from graphfs.fuse.dentries import FIRST_VIRTUAL, Dentries, Name
+from graphfs.fuse.handed import Handed
 from graphfs.fuse.hidden import PATTERN, PREFIX, HiddenNames
-from graphfs.fuse.invalidations import Invalidations
+from graphfs.fuse.invalidations import Invalidations, look_again
 from graphfs.fuse.probes import PROBES
 from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Replace, XattrMode
 from graphfs.vfs.interface import EVERYTHING, Attributes, DirectoryEntry, Invalidation, Opened, Volume
@@ -24,7 +25,7 @@ REPLACE = {0: Replace.ALLOW, 1: Replace.REFUSE, 2: Replace.EXCHANGE}
 XATTR_MODES = {0: XattrMode.ANY, os.XATTR_CREATE: XattrMode.CREATE, os.XATTR_REPLACE: XattrMode.REPLACE}
 
 SHARED_KEPT = 16384
-"""Files with several names that are remembered."""
+"""Names of files with several that are remembered."""
 
 Context = Callable[[], tuple[int, int, int]]
 
@@ -38,8 +39,9 @@ class PathOperations:
     flag_nopath = 1
     flag_utime_omit_ok = 1
 
-    def __init__(self, volume: Volume, context: Context, mounted: Callable[[], None]) -> None:
+    def __init__(self, volume: Volume, context: Context, mount_point: str, mounted: Callable[[], None]) -> None:
         self._volume = volume
+        self._mount_point = mount_point
         self._context = context
         self._mounted = mounted
         self._callers = Callers()
@@ -49,12 +51,19 @@ class PathOperations:
         """Node of each open file, and the name by which it was opened."""
         self._listed: dict[int, int] = {}
         """Node of each open folder. A volume may give a file and a folder the same number."""
+        self._tops: dict[int, str] = {}
+        """Of each open folder that is a query the name in the root that it is below."""
+        self._handed = Handed()
         self._closing: set[int] = set()
         """Handles that were closed and are released in a moment: the kernel does not wait for that."""
         self._shared: dict[int, set[Name]] = {}
         """Names by which the kernel knows a file that has several: to it they are several files."""
+        self._shared_count = 0
+        """So many at most."""
         self.stale: Callable[[str], None] | None = None
         """Makes the kernel forget the attributes it has under a path, where the library can."""
+        self.drop: Callable[[str], None] | None = None
+        """Makes the kernel forget a name in the root, and all below it that nobody uses, where the library can."""
         self.invalidations = Invalidations(self._invalidate, volume.invalidated)
 
     def told(self, found: Attributes) -> None:
@@ -68,11 +77,17 @@ class PathOperations:
         if invalidation == EVERYTHING:
             self.dentries.forget_all()
             return
-        if invalidation.name:
-            folder = self.dentries.path(invalidation.node)
-            self.dentries.forget(invalidation.node, invalidation.name)
-            if self.stale is not None and folder is not None:
-                self.stale(f"{folder}/{invalidation.name}")
+        if not invalidation.name:
+            return
+        folder = self.dentries.path(invalidation.node)
+        self.dentries.forget(invalidation.node, invalidation.name)
+        if invalidation.node == SUPER_ROOT:
+            self._volume.age(set(self._listed.values()))
+            if self.drop is not None:
+                self.drop(invalidation.name)
+                look_again(self._mount_point, invalidation.name)
+        if self.stale is not None and folder is not None:
+            self.stale(f"{folder}/{invalidation.name}")
 
     def init(self, path: str) -> None:
         """The kernel is connected. Threads start here: not before a fork, if there is one."""
@@ -117,8 +132,11 @@ class PathOperations:
     def _seen(self, place: Name, found: Attributes) -> None:
         """The kernel is told of a file by this name."""
         if found.links > 1 and not stat.S_ISDIR(found.mode):
-            if len(self._shared) >= SHARED_KEPT:
-                self._shared.clear()  # the kernel then believes what it has for as long as it was told, no longer
+            if self._shared_count >= SHARED_KEPT:
+                # the kernel then believes what it has for as long as it was told, no longer
+                self._shared_count = 0
+                self._shared.clear()
+            self._shared_count += 1
             self._shared.setdefault(found.id, set()).add(place)
 
     def _unseen(self, node: int, place: Name) -> None:
@@ -322,20 +340,29 @@ class PathOperations:
         def act(caller: Caller, node: int) -> int:
             handle = self._volume.opendir(caller, node)
             self._listed[handle] = node
+            if node >= FIRST_VIRTUAL:
+                self._tops[handle] = path.split("/", 2)[1]
+                for name in self._handed.due():
+                    self.invalidations.put(Invalidation(SUPER_ROOT, name))
             return handle
 
         return int(self._on(path, None, act))
 
     def listing(self, handle: int, after: int) -> Iterator[DirectoryEntry]:
         """Entries after a cookie of the volume's, without hidden names."""
-        folder = self._listed[handle]
-        for line in self._volume.readdir(handle, after):
-            name, found = line.name, line.attributes
-            if name.startswith(PREFIX) and self._hidden.node((folder, name)) is not None:
-                continue
-            if found.links > 1:
-                self._seen((folder, name), found)
-            yield line
+        folder, top, count = self._listed[handle], self._tops.get(handle), 0
+        try:
+            for line in self._volume.readdir(handle, after):
+                name, found = line.name, line.attributes
+                if name.startswith(PREFIX) and self._hidden.node((folder, name)) is not None:
+                    continue
+                if found.links > 1:
+                    self._seen((folder, name), found)
+                count += 1
+                yield line
+        finally:
+            if top is not None:
+                self._handed.gave(top, count)
 
     def folder(self, handle: int) -> int:
         """The node of an open folder."""
@@ -347,6 +374,7 @@ class PathOperations:
 
     def releasedir(self, path: str | None, handle: int) -> None:
         self._listed.pop(handle, None)
+        self._tops.pop(handle, None)
         self._volume.releasedir(handle)
 
     def fsyncdir(self, path: str | None, datasync: int, handle: int) -> None:

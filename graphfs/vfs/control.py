@@ -7,7 +7,7 @@ changed here.
 
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -123,6 +123,12 @@ class ControlRoom:
 
     def listxattr(self, caller: Caller, node: int) -> list[str]:
         return []
+
+    def outgrown(self) -> None:
+        return None
+
+    def age(self, used: Collection[int]) -> None:
+        """There are a few of them only."""
 
     def stale(self, event: Event) -> list[Invalidation]:
         return []

@@ -39,7 +39,9 @@ class FileSystem(FileCalls):
                 query.open()
             except NotFound as error:
                 raise Stale("the folder is another one by now, or gone") from error
-            listing = query
+            listing, outgrown = query, room.outgrown()
+            if outgrown is not None:
+                self._invalidations.put(outgrown)
         else:
             found = self._known(caller, node)
             if not stat.S_ISDIR(found.mode):

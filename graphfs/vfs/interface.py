@@ -6,7 +6,7 @@ Every call raises only `graphfs.errors`, may be called from any thread, and neve
 it directly too.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from enum import IntEnum
 from typing import Protocol
 
@@ -91,6 +91,11 @@ class Volume(Protocol):
 
     def forget(self, node: int) -> None:
         """The kernel knows this node no longer (all its lookups were forgotten)."""
+        ...
+
+    def age(self, used: Collection[int]) -> None:
+        """From an adapter whose kernel speaks in paths, and so forgets no node: of the folders that are queries, those
+        that were not asked about since the last call need be known no longer, but for `used`, which are open."""
         ...
 
     def getattr(self, caller: Caller, node: int, handle: int | None = None) -> Attributes: ...

@@ -5,6 +5,7 @@ Content is in `graphfs.vfs.files`.
 
 import os
 import stat
+from collections.abc import Collection
 
 import msgspec
 
@@ -46,6 +47,10 @@ class NameCalls(Dispatch):
                     room.forget(node)
         elif self._removed:
             self._removed.pop(node, None)
+
+    def age(self, used: Collection[int]) -> None:
+        for room in self._rooms:
+            room.age(used)
 
     def getattr(self, caller: Caller, node: int, handle: int | None = None) -> Attributes:
         if node >= FIRST_VIRTUAL_ID:

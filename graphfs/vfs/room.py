@@ -4,7 +4,7 @@ The contract between the file system, which dispatches, and the rooms, which kno
 for either's code. A room is thread-safe and raises only `graphfs.errors`; what it does not have is NotPermitted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from graphfs.model import Caller, Event, Node, Replace, XattrMode
@@ -99,6 +99,16 @@ class Room(Protocol):
     def stale(self, event: Event) -> list[Invalidation]:
         """Entries of this room that the kernel must forget after a change of the drive. Asked at every event but
         those of a node that our own kernel changed by itself: quick."""
+        ...
+
+    def outgrown(self) -> Invalidation | None:
+        """What the kernel is to forget because it was given more than it should keep. Asked after a folder was opened:
+        quick."""
+        ...
+
+    def age(self, used: Collection[int]) -> None:
+        """For a kernel that speaks in paths and tells of no id that it has forgotten: of those that nobody asked about
+        since the last call of this, only `used` need be known any longer."""
         ...
 
     def getxattr(self, caller: Caller, node: int, name: str) -> bytes: ...

@@ -6,7 +6,7 @@ Files are the store's own nodes wherever they are listed. Not here: bytes, and a
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
 import msgspec
@@ -33,6 +33,10 @@ _ALL = "+all"
 _PROBES = 4096
 _PART = 4096
 """Files of a view that are asked for together."""
+FOLDERS = 50_000
+"""Folders that the kernel may know."""
+_FORGETTING = 10.0
+"""Seconds for which it may take to forget them."""
 _TWICE = 0.05
 """Seconds between two looks of a program at one name that belong together."""
 
@@ -132,6 +136,8 @@ class TagsRoom:
         self._ids = VirtualIds(DOOR)
         self._absences = Absences()
         self._believed = Believed(surroundings.clock)
+        self._outgrown = float("-inf")
+        """When the kernel was told to forget the folders last."""
         self._linked: Memory[tuple[int, LiteralPath, str], bool] = Memory(surroundings.clock, SECONDS)
         self._places = Places(drive, DOOR, surroundings.mount_point)
         self._arrivals = Arrivals(drive, surroundings.inbox, surroundings.clock)
@@ -236,6 +242,18 @@ class TagsRoom:
 
     def listxattr(self, caller: Caller, node: int) -> list[str]:
         return []
+
+    def outgrown(self) -> Invalidation | None:
+        """A kernel keeps the ids of folders until memory is short, of the whole machine, and so must we. Who walks all
+        of `tags/` is given a hundred thousand: it is told to forget those that nobody uses."""
+        now = self._around.clock()
+        if len(self._ids) <= FOLDERS or now < self._outgrown + _FORGETTING:
+            return None
+        self._outgrown = now
+        return Invalidation(SUPER_ROOT, DOOR)
+
+    def age(self, used: Collection[int]) -> None:
+        self._ids.age(used)
 
     def stale(self, event: Event) -> list[Invalidation]:
         self._absences.heard(event)

@@ -2,6 +2,7 @@
 there."""
 
 import threading
+from collections.abc import Collection
 from enum import StrEnum
 from hashlib import blake2b
 
@@ -33,19 +34,22 @@ class VirtualIds:
     def __init__(self, room: str) -> None:
         self._room = room
         self._known: dict[int, tuple[Kind, LiteralPath]] = {}
+        self._used: set[int] | None = None
+        """Those that were asked about since the last call of `age`, once there was one."""
         self._lock = threading.Lock()
 
     def id(self, kind: Kind, path: LiteralPath) -> int:
         """The id of a path, from now on known."""
         wanted = (kind, path)
         candidate = self._hash(kind, path, 0)
-        if self._known.get(candidate) == wanted:
-            return candidate
-        with self._lock:
-            turn = 0
-            while self._known.setdefault(candidate, wanted) != wanted:
-                turn += 1
-                candidate = self._hash(kind, path, turn)
+        if self._known.get(candidate) != wanted or self._used is not None:
+            with self._lock:
+                turn = 0
+                while self._known.setdefault(candidate, wanted) != wanted:
+                    turn += 1
+                    candidate = self._hash(kind, path, turn)
+                if self._used is not None:
+                    self._used.add(candidate)
         return candidate
 
     def path(self, node: int) -> tuple[Kind, LiteralPath]:
@@ -53,13 +57,28 @@ class VirtualIds:
         found = self._known.get(node)
         if found is None:
             raise NotFound("the folder is gone")
+        if self._used is not None:
+            with self._lock:
+                self._used.add(node)
         return found
+
+    def __len__(self) -> int:
+        return len(self._known)
 
     def owns(self, node: int) -> bool:
         return node in self._known
 
     def forget(self, node: int) -> None:
-        self._known.pop(node, None)
+        with self._lock:
+            self._known.pop(node, None)
+
+    def age(self, kept: Collection[int]) -> None:
+        """Forgets those that nobody asked about since the last call, but for `kept`. The first call only begins."""
+        with self._lock:
+            if self._used is not None:
+                stay = self._used.union(kept)
+                self._known = {node: known for node, known in self._known.items() if node in stay}
+            self._used = set()
 
     def moved(self, old: LiteralPath, new: LiteralPath) -> None:
         """A folder and all below it is found at another path now; its ids stay."""

@@ -7,7 +7,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from graphfs.errors import (
@@ -167,6 +167,9 @@ class MemoryVolume:
     def lookup(self, caller: Caller, folder: int, name: str) -> Attributes:
         with self._lock:
             return self._attributes(self._child(folder, name))
+
+    def age(self, used: Collection[int]) -> None:
+        """It has no folders that are queries."""
 
     def forget(self, node: int) -> None:
         self.forgotten.append(node)
