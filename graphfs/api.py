@@ -431,6 +431,11 @@ class Loans(Protocol):
         Prolongs what the mount was lent."""
         ...
 
+    def inherit(self, caller: Caller, mounts: Sequence[int]) -> list[int]:
+        """What is lent to these mounts, which are no more, is lent to the caller's from now on, so that it can tell
+        what they made; the folders. Idempotent. NotSupported: nothing is lent; NotPermitted as `lend`."""
+        ...
+
     def hand_back(self, caller: Caller, folders: Sequence[int]) -> None:
         """The mount has told of everything in them, and makes names there no more. Idempotent."""
         ...

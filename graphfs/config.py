@@ -67,7 +67,7 @@ class Store(Section, frozen=True, kw_only=True):
     engine: Literal["sqlite", "neo4j"] = "sqlite"
     inline_limit: Count = 32768
     chunk_size: Annotated[int, msgspec.Meta(ge=4096)] = 4194304
-    lend_folders: bool = False
+    lend_folders: bool = True
 
 
 class Blobs(Section, frozen=True, kw_only=True):

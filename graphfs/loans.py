@@ -5,8 +5,10 @@ from msgspec import Struct
 from graphfs.model import Node
 from graphfs.names import RULES
 
-LOAN_SECONDS = 20.0
-"""How long a folder is lent when nothing more is heard of who has it."""
+LOAN_SECONDS = 9.0
+"""How long a folder is lent when nothing more is heard of who has it. Whoever looks in waits no longer, and has
+patience for 10 s; its mount relies on a small part of it (`graphfs.cache.lent.SURE`): what it made may hang at one
+server and go to another before others see the folder without it."""
 
 
 NEVER_LENT = frozenset({RULES})

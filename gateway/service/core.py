@@ -36,7 +36,7 @@ from gateway.store.base import (
     Transaction,
 )
 from gateway.store.loans import LentStep, LoanStep
-from graphfs.errors import Busy, Conflict, InvalidArgument, NotAFolder, NotFound, Unavailable
+from graphfs.errors import Busy, Conflict, InvalidArgument, NotAFolder, NotFound
 from graphfs.loans import mount_of
 from graphfs.model import Caller, EventKind, JobRecord, Node
 
@@ -226,7 +226,7 @@ class Core:
     def ours(self, change: Change, folder: int) -> None:
         """Lent: another mount than the caller's makes names there. The change relies on the folder's record, which a
         loan writes: one that this server has not heard of overtakes it."""
-        if not self.settings.lends:
+        if not self.store.shared:
             return
         change.tx.place(folder)
         if self._elsewhere(change.caller, folder):
@@ -238,8 +238,8 @@ class Core:
     def all_there(self, caller: Caller, folder: int, ended: int) -> bool:
         """Whether what was just read of a folder is all there is of it. False: it was lent to another mount when it was
         read, and has been handed back; it has to be read again. `ended`: how many were handed back before.
-        Unavailable."""
-        if not self.settings.lends:
+        Busy."""
+        if not self.store.shared:
             return True
         self.store.caught_up()
         if self._elsewhere(caller, folder):
@@ -248,12 +248,12 @@ class Core:
         return self.lent.ended == ended
 
     def recall(self, caller: Caller, folder: int) -> None:
-        """Returns when nobody else has the folder: it was handed back, or the loan is over. Unavailable: its mount has
+        """Returns when nobody else has the folder: it was handed back, or the loan is over. Busy: its mount has
         not handed it back yet, or too many wait."""
         begun = time.monotonic()
         with self._holding:
             if self._recalled.total() >= _WAITING:
-                raise Unavailable("too many calls wait for folders that are lent; try again in a moment")
+                raise Busy("too many calls wait for folders that are lent; try again in a moment")
             self._recalled[folder] += 1
             first = self._recalled[folder] == 1
         try:
@@ -261,7 +261,7 @@ class Core:
                 self._tell_recall(_SYSTEM, folder)
             while self._elsewhere(caller, folder):
                 if time.monotonic() > begun + _PATIENCE:
-                    raise Unavailable("the folder is lent to another mount, which has not handed it back yet")
+                    raise Busy("another mount makes files in this folder just now; try again in a moment")
                 time.sleep(_LOOK)
                 self.store.caught_up()
         finally:

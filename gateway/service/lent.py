@@ -6,7 +6,7 @@ two clocks need agree. They go on only while the store answers (`Store.served`):
 What is handed back is counted, so that who has just read what is there can tell whether all of it was.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from gateway.store.loans import LentStep, LoanStep
 from graphfs.loans import LOAN_SECONDS
@@ -65,6 +65,10 @@ class LentFolders:
         """Who had it last and has not handed it back, be that over by now or not; 0: nobody. Others may have heard of
         the loan later, and believe in it for longer."""
         return self._mounts.get(folder, 0)
+
+    def of(self, mounts: Collection[int]) -> list[int]:
+        """Folders that these had last and have not handed back."""
+        return [folder for folder, mount in list(self._mounts.items()) if mount in mounts]
 
     def over(self) -> list[int]:
         """Folders whose mounts were not heard of for so long that nobody has them, and which nobody handed back."""

@@ -39,11 +39,7 @@ class LoanPart(TreePart, ContentPart):
 
     @again
     def lend(self, caller: Caller, folder: int) -> Loan:
-        mount = mount_of(caller.pid)
-        if not (self.settings.lends and self.store.shared):
-            raise NotSupported("this drive lends no folders")
-        if not mount:
-            raise NotPermitted("folders are lent to mounts")
+        mount = self._lends_to(caller)
         with self.change(caller) as change:
             tx = change.tx
             place = tx.place(folder)
@@ -60,6 +56,15 @@ class LoanPart(TreePart, ContentPart):
             first = tx.reserve(IDS)
             self._lent_to(change, (folder,), mount)
         return Loan(node, tuple([entry.name for entry in entries]), first, IDS, change.now)
+
+    def _lends_to(self, caller: Caller) -> int:
+        """The caller's mount. NotSupported, NotPermitted."""
+        if not (self.settings.lends and self.store.shared):
+            raise NotSupported("this drive lends no folders")
+        mount = mount_of(caller.pid)
+        if not mount:
+            raise NotPermitted("folders are lent to mounts")
+        return mount
 
     @once(nodes_made)
     def make(self, caller: Caller, files: Sequence[Making]) -> list[Node]:
@@ -104,6 +109,16 @@ class LoanPart(TreePart, ContentPart):
         )
         change.tx.save_node(saved)
         return saved
+
+    @again
+    def inherit(self, caller: Caller, mounts: Sequence[int]) -> list[int]:
+        mount = self._lends_to(caller)
+        self.store.caught_up()  # another server may have lent them
+        with self.change(caller) as change:
+            folders = self.lent.of({*mounts, mount})
+            if folders:
+                self._lent_to(change, tuple(folders), mount)
+        return folders
 
     @once(nothing)
     @again

@@ -9,6 +9,7 @@ import os
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from struct import Struct as Packing
 
@@ -20,6 +21,8 @@ from graphfs.vfs.descriptors import translated
 
 FILE = "made.log"
 """Its name in a state directory."""
+MOUNTS = "mounts"
+"""The name of the file that says which mounts' loans may be out."""
 _LINE = Packing("<II")
 """Length and CRC-32 of what follows."""
 
@@ -64,6 +67,27 @@ def unsent(path: Path) -> list[Made]:
             left.update({one.making.id: one for one in said})
         at += _LINE.size + length
     return list(left.values())
+
+
+class Mounts:
+    """The numbers of the mounts with one state directory that may have something lent: the last one, and any before it
+    whose loans it has not got yet. After a power cut it may say less; then their loans are over by themselves."""
+
+    def __init__(self, state: Path) -> None:
+        self._file = state / MOUNTS
+
+    def read(self) -> list[int]:
+        """Empty: nobody has anything. A file that is none of ours is not believed."""
+        with suppress(OSError, ValueError):
+            return [int(line) for line in self._file.read_text("ascii").split()]
+        return []
+
+    def write(self, mounts: Sequence[int]) -> None:
+        """NoSpace."""
+        new = self._file.with_suffix(".new")
+        with translated():
+            new.write_text("".join([f"{mount}\n" for mount in mounts]), "ascii")
+            new.replace(self._file)
 
 
 class Journal:

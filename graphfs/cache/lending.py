@@ -11,6 +11,7 @@ import stat
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import wraps
 from hashlib import sha256
 from pathlib import Path
@@ -20,9 +21,10 @@ import msgspec
 
 from graphfs.cache.blobs import BlobCache
 from graphfs.cache.drive import CachedDrive
-from graphfs.cache.journal import FILE, Journal, unsent
-from graphfs.cache.lent import PATIENCE, LentFolders, Waiting
+from graphfs.cache.journal import FILE, Journal, Mounts, unsent
+from graphfs.cache.lent import PATIENCE, LentFolders
 from graphfs.cache.telling import Teller
+from graphfs.cache.waiting import Waiting
 from graphfs.client.drive import trust_for
 from graphfs.client.outage import Outage
 from graphfs.client.retry import Policy
@@ -36,7 +38,7 @@ from graphfs.errors import (
     TooLarge,
     Unavailable,
 )
-from graphfs.loans import Making
+from graphfs.loans import Making, mount_of
 from graphfs.model import (
     AttributeChange,
     Caller,
@@ -57,8 +59,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 ENOUGH = 2
 """So many new names in a folder, one after the other, and it is asked for."""
-SOON = 2.0
-"""Seconds within which they count."""
+SOON = 1.0
+"""Seconds within which they count: what is made more slowly would outlast each loan."""
 SHORTEST, LONGEST = 1.0, 60.0
 """Seconds until a folder that was recalled, or refused, is asked for again: the first time, and at most."""
 _REMEMBERED = 256
@@ -92,6 +94,9 @@ class _Server:
     def make(self, caller: Caller, files: Sequence[Making]) -> list[Node]:
         return CachedDrive.make(self._drive, caller, files)
 
+    def inherit(self, caller: Caller, mounts: Sequence[int]) -> list[int]:
+        return CachedDrive.inherit(self._drive, caller, mounts)
+
     def hand_back(self, caller: Caller, folders: Sequence[int]) -> None:
         CachedDrive.hand_back(self._drive, caller, folders)
 
@@ -108,14 +113,19 @@ class _Server:
 class LendingDrive(CachedDrive):
     """See `graphfs.api.Drive` for every call."""
 
-    def __init__(self, *given: Any, state: Path, serving: Callable[[], None] = lambda: None, **named: Any) -> None:
-        """`state`: the mount's state directory. `serving`: said on the thread that tells the server what this mount's
-        kernel asked for."""
+    def __init__(
+        self, *given: Any, state: Path, mount: int, serving: Callable[[], None] = lambda: None, **named: Any
+    ) -> None:
+        """`state`: the mount's state directory; `mount`: its number, as its callers are stamped. `serving`: said on the
+        thread that tells the server what this mount's kernel asked for."""
         super().__init__(*given, **named)
+        self._mounts, self._mount = Mounts(state), mount
+        dead = self._mounts.read()
+        self._mounts.write([*dead, mount])
         before = unsent(state / FILE)
         self._journal = Journal(state / FILE)
         self.folders = LentFolders(lambda made: self._journal.made([made.record()]))
-        self._teller = Teller(self.folders, _Server(self), serving, self._told, self._elsewhere)
+        self._teller = Teller(self.folders, _Server(self), serving, self._told, self._elsewhere, dead, self._inherited)
         self._listeners: list[Callable[[Event], None]] = []
         self._lends = True
         self._made: OrderedDict[int, tuple[int, float]] = OrderedDict()
@@ -147,6 +157,11 @@ class LendingDrive(CachedDrive):
         for one, node in zip(some, made, strict=True):
             self.memory.named(one.folder, one.name, node)
         self._journal.told([one.node.id for one in some])
+
+    def _inherited(self) -> None:
+        """What was lent to those before is lent to this one."""
+        with suppress(DriveError):  # they are asked for once more, in vain
+            self._mounts.write([self._mount])
 
     def _elsewhere(self, one: Waiting) -> None:
         """The kernel believes in a name that leads elsewhere."""
@@ -388,6 +403,9 @@ class LendingDrive(CachedDrive):
         except Unavailable as error:
             log.warning("what was made here is sent by the next mount with this state directory: %s", error)
         self._teller.stop()
+        if self.folders.returned():
+            with suppress(DriveError):
+                self._mounts.write([])
         super().close()
         self._journal.close()
 
@@ -430,4 +448,5 @@ def connect_mount(
         checked=True,
         serving=serving,
         state=state,
+        mount=mount_of(stamp(Caller(0, 0)).pid),
     )

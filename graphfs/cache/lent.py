@@ -10,16 +10,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
-from enum import Enum, auto
 from hashlib import sha256
 from threading import Condition
 
 import msgspec
-from msgspec import Struct, field
 
 from graphfs.cache.journal import Made
+from graphfs.cache.waiting import Lending, Stage, Waiting
 from graphfs.errors import AlreadyExists, DriveError, NotFound, Unavailable
-from graphfs.loans import LOAN_SECONDS, NEVER_LENT, Loan, Making
+from graphfs.loans import LOAN_SECONDS, NEVER_LENT, Loan
 from graphfs.model import (
     Caller,
     Node,
@@ -31,59 +30,15 @@ MOST = 256
 MOST_BYTES = 4 << 20
 BATCH, BATCH_BYTES = 64, 1 << 20
 """What is sent together."""
-SURE = 0.25 * LOAN_SECONDS
+SURE = 0.2 * LOAN_SECONDS
 """Seconds for which a mount relies on what it was lent: less than the server does."""
 FOLDERS = 1000
 """Folders that are lent at the same time; the longest unused are handed back."""
 KNOWN = 10_000
 OPEN_LONG = 1.0
 """Seconds after which what is still open is sent as it is."""
-PATIENCE = LOAN_SECONDS + 10.0
-"""Seconds for which a call waits for the server to take what waits: it does not while a mount that died has the folder.
-"""
-
-
-class Stage(Enum):
-    OPEN = auto()
-    READY = auto()
-    SENT = auto()
-
-
-class Waiting(Struct, eq=False):
-    """Something made. `node` is as stat shows it."""
-
-    caller: Caller
-    folder: int
-    name: str
-    node: Node
-    made: float
-    data: bytes | None = None
-    stage: Stage = Stage.OPEN
-    again: bool = False
-    """It may have been sent before."""
-    at: int = 0
-    """When it was made, by the drive's clock; 0: nobody knows, a mount that died has made it."""
-
-    def record(self) -> Made:
-        """As the journal has it."""
-        return Made(self.caller.uid, self.caller.gid, self.caller.groups, self.making())
-
-    def making(self) -> Making:
-        """As the server is told."""
-        node = self.node
-        lent = stat.S_ISDIR(node.mode)
-        ctime = node.ctime if self.at else 0
-        return Making(
-            node.id, self.folder, self.name, node.mode, node.atime, node.mtime, self.data, lent, self.at, ctime
-        )
-
-
-class Lending(Struct, eq=False):
-    """A folder that is lent: every name in it (some may be gone by now), and its record, None when it has to be
-    asked for."""
-
-    node: Node | None
-    names: set[str] = field(default_factory=set)
+PATIENCE = 10.0
+"""Seconds for which a call waits for the server to take what waits: a mount that died has a folder no longer."""
 
 
 class LentFolders:
@@ -197,11 +152,24 @@ class LentFolders:
             busy = {one.folder for one in self._waiting.values()} | self._waiting.keys()
             return [folder for folder in self.wanted if folder not in busy]
 
+    def inherited(self, folders: Iterable[int]) -> None:
+        """They were lent to a mount that died: to be handed back as soon as what it made there is told."""
+        with self.changed:
+            for folder in folders:
+                self._know(folder)
+                self.wanted[folder] = None
+            self.changed.notify_all()
+
     def handed_back(self, folders: Iterable[int]) -> None:
         with self.changed:
             for folder in folders:
                 self.wanted.pop(folder, None)
                 self._known.pop(folder, None)
+
+    def returned(self) -> bool:
+        """Whether nothing waits, and nothing has to be handed back."""
+        with self.changed:
+            return not self._waiting and not self.wanted
 
     def others(self, folder: int) -> None:
         """Somebody changed the folder's own record."""
@@ -359,6 +327,8 @@ class LentFolders:
             one = Waiting(caller, making.folder, making.name, node, 0.0, making.data, Stage.READY, again=True)
             self._waiting[making.id] = self._by_name[making.folder, making.name] = one
             self._keep(making.data)
+            if folder:
+                self.inherited([making.id])  # it is lent to this mount as it is made
 
     # -- what is asked
 

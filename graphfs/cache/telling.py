@@ -14,7 +14,8 @@ from typing import Protocol
 
 import msgspec
 
-from graphfs.cache.lent import LentFolders, Waiting
+from graphfs.cache.lent import LentFolders
+from graphfs.cache.waiting import Waiting
 from graphfs.errors import AlreadyExists, Busy, DriveError, NoSpace, NotFound, ReadOnly, Unavailable
 from graphfs.loans import Making
 from graphfs.model import (
@@ -38,6 +39,7 @@ class Server(Protocol):
     """What is asked of the server. See `graphfs.api`."""
 
     def make(self, caller: Caller, files: Sequence[Making]) -> list[Node]: ...
+    def inherit(self, caller: Caller, mounts: Sequence[int]) -> list[int]: ...
     def hand_back(self, caller: Caller, folders: Sequence[int]) -> None: ...
     def node(self, caller: Caller, node: int) -> Node: ...
     def put_blob(self, digest: bytes, source: bytes, *, durable: bool) -> None: ...
@@ -54,11 +56,14 @@ class Teller:
         begin: Callable[[], None],
         told: Callable[[Sequence[Waiting], Sequence[Node]], None],
         elsewhere: Callable[[Waiting], None],
+        mounts: Sequence[int] = (),
+        inherited: Callable[[], None] = lambda: None,
     ) -> None:
         """`begin` is said on the thread first; `told` hears what the server has, `elsewhere` what is not where it was
-        made."""
+        made. `mounts`: those that died, whose folders are got first, and `inherited` is told."""
         self._folders, self._server = folders, server
         self._begin = begin
+        self._mounts, self._inherited = mounts, inherited
         self._told, self._elsewhere = told, elsewhere
         self._thread = threading.Thread(target=self._run, name="telling", daemon=True)
         self._stop = False
@@ -78,6 +83,10 @@ class Teller:
     def _run(self) -> None:
         folders = self._folders
         self._begin()
+        while self._mounts and not self._inherit():
+            if self._stop:
+                return
+            time.sleep(PAUSE)
         while True:
             some = folders.batch()
             back = [] if some else folders.to_hand_back()
@@ -101,6 +110,19 @@ class Teller:
         with folders.changed:
             if not folders.ready and not folders.to_hand_back() and not self._stop:
                 folders.changed.wait(PAUSE if folders.left_open() else None)
+
+    def _inherit(self) -> bool:
+        """Gets the folders of mounts that died: nobody looks into them before what was made there is told, and nobody
+        waits until their loans are over. False: it has to be tried again."""
+        try:
+            self._folders.inherited(self._server.inherit(_SELF, self._mounts))
+        except _WAIT as error:
+            log.info("the folders of a mount that died are not there yet: %s", error)
+            return False
+        except DriveError as error:
+            log.debug("nothing was lent: %s", error)
+        self._inherited()
+        return True
 
     def _hand_back(self, back: list[int]) -> bool:
         try:

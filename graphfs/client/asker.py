@@ -14,7 +14,7 @@ from graphfs import wire
 from graphfs.client.connection import Connection, LostError, Pool, Reply
 from graphfs.client.outage import Outage
 from graphfs.client.retry import Failure, Policy
-from graphfs.errors import DriveError, ReadOnly, Unavailable
+from graphfs.errors import Busy, DriveError, ReadOnly, Unavailable
 from graphfs.model import Caller
 from graphfs.wire.address import Address, TcpAddress
 
@@ -173,7 +173,8 @@ class Asker:
             delay = 0.0 if again else self._policy.delay(attempt, failure, idempotent=safe)
             if not failure.connected and not self.outage.met:
                 raise error
-            if delay is None or time.monotonic() + delay >= deadline or self._closing.wait(delay):
+            end = min(deadline, first + self._timeout) if failure.busy else deadline
+            if delay is None or time.monotonic() + delay >= end or self._closing.wait(delay):
                 if silent:
                     self.outage.give_up(first)
                 raise error
@@ -209,7 +210,9 @@ class Asker:
         refused = request.named(wire.error_of(reply.status, reply.body))
         if not isinstance(refused, Unavailable):
             self.outage.answered()
-            raise refused
+            if not isinstance(refused, Busy):
+                raise refused
+            return refused, Failure(sent=True, replied=True, busy=True)
         return refused, Failure(sent=True, replied=True, away=not wire.is_ours(reply.status, reply.body))
 
     def give_up(self) -> None:

@@ -122,6 +122,7 @@ class HttpDrive:
 
     lend = _over_http(Loans.lend)
     make = _over_http(Loans.make)
+    inherit = _over_http(Loans.inherit)
     hand_back = _over_http(Loans.hand_back)
 
     view = _over_http(Views.view)

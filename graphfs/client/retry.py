@@ -16,6 +16,8 @@ class Failure(Struct, frozen=True):
     """It was one that had been idle."""
     replied: bool = False
     """There was a reply: the connection is good."""
+    busy: bool = False
+    """The server says that it passes by itself, and that nothing was done."""
     away: bool = False
     """A proxy answered for a server that it does not reach."""
 
@@ -35,11 +37,13 @@ class Policy(Struct, frozen=True):
         """Seconds until the next attempt, or None: give up. `attempt` counts from 1.
 
         What was not wholly sent was not carried out, and is asked again whatever it is; what was sent only if it may
-        be done twice. A server that cannot be reached is asked again only by who has patience; the caller's deadline
-        bounds it.
+        be done twice. What is busy is asked again for as long as there is time; a server that cannot be reached only by
+        who has patience. The caller's deadline bounds both.
         """
+        pause: float = min(self.first * 2 ** min(attempt - 1, 8), self.longest)
+        if failure.busy:
+            return pause if idempotent else None
         if not failure.connected or (failure.away and self.patient):
-            pause: float = min(self.first * 2 ** (attempt - 1), self.longest)
             return pause if self.patient and (idempotent or not failure.sent) else None
         if failure.late or attempt >= self.tries:
             return None

@@ -232,6 +232,7 @@ OPERATIONS: dict[str, Operation] = {
         # folders lent to mounts
         _row(Loans.lend, "POST", "/nodes/{folder}/lend", _W),
         _row(Loans.make, "POST", "/loans/make", _W, seconds=60.0, keyed=True),
+        _row(Loans.inherit, "POST", "/loans/inherit", _W, idempotent=True),
         _row(Loans.hand_back, "POST", "/loans/return", _W, keyed=True),
         # paths, for people and their scripts
         _row(Resources.resolve, "GET", "/resolve", _R),

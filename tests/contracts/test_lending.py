@@ -1,6 +1,7 @@
 """Two mounts of two main servers, each of which makes files in folders that it was lent: whoever looks sees what was
 closed before, each name has one winner, and what was acknowledged outlives the mount."""
 
+import itertools
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from gateway.app import run_in_thread
 from gateway.service.service import Service
 from graphfs.cache.blobs import BlobCache
 from graphfs.cache.drive import CachedDrive
+from graphfs.cache.journal import MOUNTS
 from graphfs.cache.lending import LendingDrive, connect_mount
 from graphfs.errors import AlreadyExists, DriveError, NotFound
 from graphfs.model import FILES_ROOT, AttributeChange, Caller, Node, Patch
@@ -29,14 +31,15 @@ Open = Callable[..., LendingDrive]
 
 @pytest.fixture
 def mount(two: tuple[Service, Service], tmp_path: Path) -> Iterator[Open]:
-    """Opens a mount, by its number, on one of the servers."""
+    """Opens a mount, with one of some state directories, on one of the servers. Each is another one, as in life."""
+    numbers = itertools.count(1000)
     with ExitStack() as stack:
         servers = [run_in_thread(one, "127.0.0.1:0", token="t", instance="shared") for one in two]
         for server in servers:
             stack.callback(server.stop)
 
-        def connected(number: int, *, server: int = 0, closing: bool = True) -> LendingDrive:
-            state, origins = tmp_path / f"mount-{number}", Origins(1000 + number)
+        def connected(place: int, *, server: int = 0, closing: bool = True) -> LendingDrive:
+            state, origins = tmp_path / f"mount-{place}", Origins(next(numbers))
             state.mkdir(exist_ok=True)
             origins.own()
             drive = connect_mount(
@@ -269,6 +272,32 @@ def test_a_mount_that_dies_has_lost_nothing(mount: Open, mounts: Mounts, monkeyp
     assert [read(other, node) for name, node in names.items() if name.startswith("taken (conflict ")] == [b"taken"]
     assert read(other, other.lookup(OWNER, inner, "deep")) == b"deep"
     assert (again.status(OWNER).link or pytest.fail("no link")).waiting == 0
+
+
+@pytest.mark.allows_log("new files of a mount that died|could not be asked to make everything durable")
+def test_the_next_mount_is_the_heir(mount: Open, mounts: Mounts, tmp_path: Path) -> None:
+    """Who looks in waits until it has sent what was made, and then for nothing: it is handed back."""
+    dying, other = mount(3, closing=False), mounts[1]
+    folder = lent(dying)
+    dying.tell()
+    dying._teller.stop()
+    write(dying, folder, "made", b"made")
+    inner = dying.create(OWNER, folder, "inner", FOLDER).id
+    write(dying, inner, "deep", b"deep")
+    dying._follower.close()
+    heir = mount(3, closing=False)
+    found = at_once(
+        lambda: read(other, other.lookup(OWNER, folder, "made")), lambda: other.create(OWNER, folder, "made", FILE)
+    )
+    assert found[0] == b"made"
+    assert isinstance(found[1], AlreadyExists)
+    assert [entry.name for entry in other.children(OWNER, inner)] == ["deep"]
+    assert other.create(OWNER, inner, "theirs", FILE).links == 1
+    heir.tell()
+    eventually(heir.folders.returned)
+    write(heir, folder, "more", b"more")
+    heir.close()
+    assert (tmp_path / "mount-3" / MOUNTS).read_text() == "", "nobody has anything any more"
 
 
 @pytest.mark.allows_log(

@@ -42,6 +42,7 @@ from tests.contracts.test_replicas import at_once
 Pair = tuple[Service, Service]
 ONE, OTHER = (Caller(OWNER.uid, OWNER.gid, pid=mount << MOUNT_SHIFT | 7) for mount in (5, 6))
 """Callers of two mounts."""
+HEIR = Caller(OWNER.uid, OWNER.gid, pid=8 << MOUNT_SHIFT | 7)
 LONG_AGO = 1_000_000_000_000
 
 
@@ -193,6 +194,26 @@ def test_a_loan_ends_by_itself(two: Pair, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(AlreadyExists):
         one.make(ONE, [making(loan, 0, "late", b"x")])
     other.lend(OTHER, FILES_ROOT)
+
+
+def test_an_heir_has_what_was_lent_to_mounts_that_died(slow: Pair) -> None:
+    """Whoever looks in then waits for what they made, not for the end of their loans."""
+    one, other = slow
+    folder = one.create(OWNER, FILES_ROOT, "d", FOLDER).id
+    theirs = one.create(OWNER, FILES_ROOT, "theirs", FOLDER).id
+    loan = one.lend(ONE, folder)
+    third = Caller(OWNER.uid, OWNER.gid, pid=99 << MOUNT_SHIFT)
+    one.lend(third, theirs)
+    with pytest.raises(NotPermitted):
+        other.inherit(OWNER, [5])
+    assert other.inherit(HEIR, [5, 77]) == [folder]
+    assert other.inherit(HEIR, [5]) == [folder], "it may be asked twice"
+    assert one.lookup(HEIR, FILES_ROOT, "d").id == folder
+    with following(other), handing_back(other, HEIR, lambda _: other.make(HEIR, [making(loan, 0, "f", b"x")])):
+        (found,) = at_once(lambda: one.lookup(OTHER, folder, "f").size)
+    assert found == 1
+    with pytest.raises(Conflict):
+        other.lend(OTHER, theirs)
 
 
 def test_a_store_that_is_away_ends_no_loan(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -382,6 +403,8 @@ def test_what_is_refused(two: Pair) -> None:
 def test_ids_that_nobody_was_given_are_refused(drive: Drive) -> None:
     """It crosses HTTP; a drive of one machine makes nothing so."""
     drive.hand_back(ONE, [FILES_ROOT])
+    with suppress(NotSupported):
+        assert drive.inherit(ONE, [6]) == []
     with pytest.raises((InvalidArgument, NotSupported)):
         drive.make(ONE, [Making(2**39, FILES_ROOT, "f", FILE, 1, 2, b"\xff\x00")])
     assert drive.children(ONE, FILES_ROOT) == []

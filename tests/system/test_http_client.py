@@ -16,7 +16,7 @@ from gateway.service import open_service
 from graphfs import wire
 from graphfs.client import HttpDrive, connect
 from graphfs.client.retry import Failure, Policy
-from graphfs.errors import Conflict, DriveError, NotFound, TooLarge, Unavailable
+from graphfs.errors import Busy, Conflict, DriveError, NotFound, TooLarge, Unavailable
 from graphfs.model import FILES_ROOT, EventKind, Space
 from graphfs.wire.address import UnixAddress
 from tests.contracts.ground import FOLDER, OWNER, Listener
@@ -174,6 +174,20 @@ def test_a_server_that_is_busy_is_asked_again(tmp_path: Path) -> None:
         assert script.asked == 2
 
 
+def test_what_passes_by_itself_is_asked_again_while_there_is_time(tmp_path: Path) -> None:
+    busy = answer(wire.reply_of(Busy("just now"))[1], "423 Locked")
+    with scripted(tmp_path / "s", *[busy] * 6, answer(b"null")) as (drive, script):
+        drive.unlink(OWNER, FILES_ROOT, "a")
+        assert script.asked == 7
+        assert len(set(script.said(wire.KEY_HEADER))) == 1
+    with scripted(tmp_path / "t", *[busy] * 99, timeout=0.5) as (drive, script):
+        with pytest.raises(Busy):
+            drive.unlink(OWNER, FILES_ROOT, "a")
+        with pytest.raises(Busy):
+            drive.lease("worker", 1, 60.0)
+        assert 3 < script.asked < 20, "what cannot be recognised is asked once"
+
+
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [
@@ -309,6 +323,7 @@ def test_a_fork_takes_no_connections_along(tmp_path: Path) -> None:
         (Failure(sent=True), False, False),
         (Failure(sent=True, late=True), True, False),
         (Failure(sent=False, connected=False), True, False),
+        (Failure(sent=True, replied=True, busy=True), False, False),
     ],
 )
 def test_the_policy(failure: Failure, idempotent: bool, again: bool) -> None:

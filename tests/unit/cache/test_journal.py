@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphfs.cache.journal import Journal, Made, unsent
+from graphfs.cache.journal import MOUNTS, Journal, Made, Mounts, unsent
 from graphfs.loans import Making
 
 
@@ -28,6 +28,17 @@ def test_it_says_what_is_not_with_the_server(tmp_path: Path) -> None:
     journal.made([made(4)])
     journal.close()
     assert unsent(path) == [made(4)]
+
+
+def test_which_mounts_may_have_something_lent(tmp_path: Path) -> None:
+    mounts = Mounts(tmp_path)
+    assert mounts.read() == []
+    mounts.write([3, 2**30])
+    assert Mounts(tmp_path).read() == [3, 2**30]
+    mounts.write([])
+    assert mounts.read() == []
+    (tmp_path / MOUNTS).write_bytes(b"\xffnonsense")
+    assert mounts.read() == []
 
 
 @given(st.lists(st.integers(0, 9), max_size=30), st.data())

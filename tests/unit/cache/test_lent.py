@@ -188,5 +188,6 @@ def test_of_a_mount_that_died() -> None:
     for one in held.journal:
         fresh.before(one)
     assert (fresh.lookup(7, "f") or FOLDER).id == 1000
+    assert fresh.to_hand_back() == []
     again = [msgspec.structs.replace(one.making, made=0, ctime=0) for one in held.journal]
     assert [one.making() for one in fresh.batch()] == again, "when it was made is over"

@@ -39,6 +39,7 @@ def test_reading_is_idempotent_and_nothing_else_by_itself() -> None:
     assert twice == {
         "set_attributes", "accessed", "settle", "put_blob", "sync", "change_tags", "put_edges", "purge", "heartbeat",
         "retry", "pause", "remember", "fsck", "gc", "in_the_way", "renew_locks", "drop_locks",
+            "inherit",
     }  # fmt: skip
     assert all(row.idempotent for row in wire.OPERATIONS.values() if row.verb == "GET")
 
