@@ -1,19 +1,24 @@
-"""`python -m bench files|tags|operations|queue|load|tagging ...`; without a word, the first two with their defaults, as
-`make bench` runs them."""
+"""`python -m bench PART ...` (see NAMED); without a word, the first two, as `make bench` runs them."""
 
 import sys
 
-from bench import files, load, operations, queue, tagging, tags
+from bench import cluster, files, load, operations, queue, tagging, tags
 
 PARTS = {"files": files.main, "tags": tags.main}
-NAMED = PARTS | {"operations": operations.main, "queue": queue.main, "load": load.main, "tagging": tagging.main}
+NAMED = PARTS | {
+    "operations": operations.main,
+    "queue": queue.main,
+    "load": load.main,
+    "cluster": cluster.main,
+    "tagging": tagging.main,
+}
 
 
 def main(arguments: list[str]) -> int:
     if arguments and arguments[0] in NAMED:
         return NAMED[arguments[0]](arguments[1:])
     if arguments and arguments[0] in ("-h", "--help"):
-        print("usage: python -m bench [files|tags|operations|queue|load|tagging] [options]; see each part's --help")
+        print(f"usage: python -m bench [{'|'.join(NAMED)}] [options]; see each part's --help")
         return 0
     return max(part(arguments) for part in PARTS.values())
 

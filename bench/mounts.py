@@ -71,11 +71,13 @@ def _served(command: list[str], root: Path, folder: Path, log: Path, environment
 
 
 @contextmanager
-def drive(binding: str, place: Path, **settings: str) -> Iterator[Mounted]:
-    """The drive, with its state under `place`; tagging is off so that only the drive is measured."""
+def drive(binding: str, place: Path, *arguments: str, **settings: str) -> Iterator[Mounted]:
+    """The drive, with its state under `place`; tagging is off so that only the drive is measured. `arguments`: more of
+    them for mount.py."""
     root = place / "drive"
     root.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, str(PROJECT / "mount.py"), str(root), "--state", str(place / "state"), "--foreground"]
+    command += arguments
     environment = {"GRAPHFS_TAGGER__ENABLED": "false", **settings}
     with _served([*command, "-o", f"binding={binding}"], root, root / "files", place / "log", environment) as mounted:
         yield mounted
