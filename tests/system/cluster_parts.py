@@ -61,7 +61,9 @@ class Part:
         return not members(self.pid, self._since)
 
     def start(self, *arguments: str, **environment: str) -> None:
-        """With these beside what it always has."""
+        """With these beside what it always has. The one before is gone."""
+        if self._process is not None:
+            self._process.wait(20)
         self._process = subprocess.Popen(
             [*self.command, *arguments],
             cwd=ROOT,
