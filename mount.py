@@ -219,6 +219,7 @@ class Mount:
             clock=clock(plan.binding),
             make_room=self._make_room,
             away=self._away,
+            look=drive.look if isinstance(drive, CachedDrive) else None,
         )
         if isinstance(drive, CachedDrive):
             drive.waiting = lambda: Waiting(*volume.waiting())
@@ -250,6 +251,7 @@ class Mount:
             own=origins.known,
             serving=origins.own,
             state=plan.state,
+            believed=min(plan.options.entry_timeout, plan.options.attribute_timeout),
         )
         try:
             drive.chunk_size()

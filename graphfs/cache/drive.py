@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
+from graphfs.cache.ahead import Ahead
 from graphfs.cache.blobs import BlobCache
 from graphfs.cache.fetching import Fetching
 from graphfs.cache.keeping import Keeping
@@ -18,7 +19,7 @@ from graphfs.cache.memory import Memory
 from graphfs.cache.pins import Pins
 from graphfs.client import HttpDrive
 from graphfs.errors import NotFound, ReadOnly, Unavailable
-from graphfs.model import Caller, Entry, Event, Layout, Link, Node, Patch, Replace, Status, View, ViewEntry
+from graphfs.model import Caller, Entry, Event, EventKind, Layout, Link, Node, Patch, Replace, Status, View, ViewEntry
 from graphfs.wire.address import Address
 
 log = logging.getLogger(__name__)
@@ -61,11 +62,18 @@ class CachedDrive(HttpDrive):
     """See `graphfs.api.Drive` for every call."""
 
     def __init__(
-        self, address: Address, cache: BlobCache, own: Callable[[int], bool] = lambda origin: False, **connection: Any
+        self,
+        address: Address,
+        cache: BlobCache,
+        own: Callable[[int], bool] = lambda origin: False,
+        *,
+        believed: float = 0.0,
+        **connection: Any,
     ) -> None:
-        """`own`: whether an event's origin is a call of ours, whose outcome is known. `connection`: as `HttpDrive`
-        takes it."""
+        """`own`: whether an event's origin is a call of ours, whose outcome is known. `believed`: seconds for which a
+        kernel believes what a listing says of the names in it. `connection`: as `HttpDrive` takes it."""
         super().__init__(address, **connection)
+        self._ahead = Ahead(self.children, lambda: self.asker.changes, believed) if believed else None
         self.memory = Memory()
         self._own = own
         self.waiting: Callable[[], Waiting] = Waiting
@@ -107,6 +115,18 @@ class CachedDrive(HttpDrive):
         except Unavailable:
             return self.memory.lookup(folder, name)
         self.memory.named(folder, name, found)
+        return found
+
+    def look(self, caller: Caller, folder: int, name: str) -> Node:
+        """`lookup` for a kernel, which believes for a while what it is told: a name may be answered from a listing of
+        just now."""
+        ahead = self._ahead
+        if ahead is None:
+            return self.lookup(caller, folder, name)
+        found = ahead.known(caller, folder, name)
+        if found is None:
+            found = self.lookup(caller, folder, name)
+            ahead.asked(caller, folder)
         return found
 
     def children(self, caller: Caller, folder: int, after: int = 0, limit: int = 0) -> list[Entry]:
@@ -245,11 +265,19 @@ class CachedDrive(HttpDrive):
         def both(event: Event) -> None:
             if not self._own(event.origin):
                 self.memory.changed(event)
+                self._elsewhere_changed(event)
             if self._keeping is not None:
                 self._keeping.changed(event)
             listener(event)
 
         return super().subscribe(both)
+
+    def _elsewhere_changed(self, event: Event) -> None:
+        if self._ahead is not None:
+            if event.kind in (EventKind.NODE, EventKind.ENTRY):
+                self._ahead.touched(event.node)
+            elif event.kind is EventKind.RESET:
+                self._ahead.forget()
 
     def close(self) -> None:
         if self._keeping is not None:

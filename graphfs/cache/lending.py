@@ -59,8 +59,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 ENOUGH = 2
 """So many new names in a folder, one after the other, and it is asked for."""
-SOON = 1.0
-"""Seconds within which they count: what is made more slowly would outlast each loan."""
+SOON = 5.0
+"""Seconds within which they count: a server that has much to do may take long for each."""
 SHORTEST, LONGEST = 1.0, 60.0
 """Seconds until a folder that was recalled, or refused, is asked for again: the first time, and at most."""
 _REMEMBERED = 256
@@ -254,12 +254,21 @@ class LendingDrive(CachedDrive):
         return found
 
     def lookup(self, caller: Caller, folder: int, name: str) -> Node:
+        made = self._made_here(folder, name)
+        return super().lookup(caller, folder, name) if made is None else made
+
+    def _made_here(self, folder: int, name: str) -> Node | None:
+        """None: it has to be asked for. NotFound."""
         try:
-            made = self.folders.lookup(folder, name)
+            return self.folders.lookup(folder, name)
         except NotFound:
             self.memory.named(folder, name, None)
             raise
-        return super().lookup(caller, folder, name) if made is None else made
+
+    def look(self, caller: Caller, folder: int, name: str) -> Node:
+        """What was made here is known better than from a listing."""
+        made = self._made_here(folder, name)
+        return super().look(caller, folder, name) if made is None else made
 
     def node(self, caller: Caller, node: int) -> Node:
         made = self.folders.node(node)
@@ -431,9 +440,10 @@ def connect_mount(
     own: Callable[[int], bool],
     serving: Callable[[], None],
     state: Path,
+    believed: float = 0.0,
 ) -> LendingDrive:
     """The drive for a mount, which lives long: the server may go away and come back. `patience`: seconds for which a
-    call waits for it."""
+    call waits for it. `believed`: as `CachedDrive` takes it."""
     found = parse_address(address)
     return LendingDrive(
         found,
@@ -448,5 +458,6 @@ def connect_mount(
         checked=True,
         serving=serving,
         state=state,
+        believed=believed,
         mount=mount_of(stamp(Caller(0, 0)).pid),
     )

@@ -30,7 +30,7 @@ MOST = 256
 MOST_BYTES = 4 << 20
 BATCH, BATCH_BYTES = 64, 1 << 20
 """What is sent together."""
-SURE = 0.2 * LOAN_SECONDS
+SURE = LOAN_SECONDS / 3
 """Seconds for which a mount relies on what it was lent: less than the server does."""
 FOLDERS = 1000
 """Folders that are lent at the same time; the longest unused are handed back."""

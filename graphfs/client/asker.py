@@ -1,6 +1,7 @@
 """Asking one operation over HTTP: the request's head, the exchange, the retries, the error that a reply says. It
 knows no operation by name."""
 
+import itertools
 import logging
 import secrets
 import ssl
@@ -67,6 +68,9 @@ class Asker:
         self._closing = threading.Event()
         self.seen = 0
         """The last change that a reply knew of: whichever server is asked next knows it too."""
+        self._changes = itertools.count(1)
+        self.changes = 0
+        """Another number whenever a change begins and ends here."""
         self._base = address.base if isinstance(address, TcpAddress) else ""
         host = f"{_bracketed(address.host)}:{address.port}" if isinstance(address, TcpAddress) else "localhost"
         self._checked = f"{wire.CHECKED_HEADER}: 1\r\n" if checked else ""
@@ -83,8 +87,13 @@ class Asker:
             raise ReadOnly("the server is away: what is known can be read, nothing can be changed")
         self.outage.check()
         deadline = self.outage.deadline(time.monotonic() + seconds)
-        reply = self.exchange(operation, caller, values, body, deadline)
-        return wire.answer(operation, reply.body)
+        if operation.verb == "GET":
+            return wire.answer(operation, self.exchange(operation, caller, values, body, deadline).body)
+        self.changes = next(self._changes)
+        try:
+            return wire.answer(operation, self.exchange(operation, caller, values, body, deadline).body)
+        finally:
+            self.changes = next(self._changes)
 
     def exchange(
         self,

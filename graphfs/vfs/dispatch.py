@@ -24,6 +24,8 @@ from graphfs.vfs.room import Labels, Room
 from graphfs.vfs.shown import Refused, Shown, Verdict
 from graphfs.vfs.xattrs import ExtendedAttributes
 
+Look = Callable[[Caller, int, str], Node]
+
 TIMEOUT = 1.0
 """Seconds for which the kernel may believe names and attributes without asking."""
 
@@ -49,13 +51,16 @@ class Dispatch:
         clock: Callable[[], int] = time.time_ns,
         make_room: Callable[[], bool] = lambda: False,
         away: Away | None = None,
+        look: Look | None = None,
     ) -> None:
         """`staging` is this mount's own folder for data under way. `memory`: bytes of a file that wait in memory.
         `interval`: seconds between looks at what waits. `make_room` frees some of the disk that stages when it is
         full; False: nothing can give way. `remote`: the drive is elsewhere, and knows this mount by this stamp; `away`:
-        what is done while it cannot be reached."""
+        what is done while it cannot be reached; `look`: its `lookup` for a kernel that believes what it is told for as
+        long as the time-outs say."""
         self.remote = remote is not None
         self._drive = drive
+        self._look: Look = look or drive.lookup
         self._chunk = drive.chunk_size()
         self._invalidations = Invalidations(remote)
         self._shown = Shown(max(entry_timeout, attribute_timeout)) if self.remote else None

@@ -36,7 +36,7 @@ class NameCalls(Dispatch):
                 return door.lookup(caller, SUPER_ROOT, name)
             if not _in_root(name):
                 raise NotFound(name)
-        node = self._drive.lookup(caller, folder, name)
+        node = self._look(caller, folder, name)
         self._refused.found(caller.pid, node.id)
         return self.attributes(node)
 

@@ -52,6 +52,7 @@ def mount(two: tuple[Service, Service], tmp_path: Path) -> Iterator[Open]:
                 own=origins.known,
                 serving=origins.own,
                 state=state,
+                believed=60.0,
             )
             drive.subscribe(lambda event: None)
             # Of one that dies only the connections are closed: it tells nothing.
@@ -319,3 +320,45 @@ def test_a_mount_whose_folder_went_away_keeps_what_it_made(
     mount(4).tell()
     with suppress(NotFound):
         assert [item.path for item in other.trash(OWNER) if item.path == "orphan"] == ["orphan"]
+
+
+def test_a_name_from_a_listing_is_as_it_is_now(mounts: Mounts) -> None:
+    """After every change of this mount, and once it has heard of the other's, however long a listing is believed."""
+    one, other = mounts
+    random_ = random.Random(5)
+    folder = one.create(OWNER, FILES_ROOT, "d", FOLDER).id
+    names = [f"f{number}" for number in range(12)]
+
+    def found(look: Callable[[Caller, int, str], Node]) -> list[Node | None]:
+        nodes: list[Node | None] = []
+        for name in names:
+            try:
+                nodes.append(look(OWNER, folder, name))
+            except NotFound:
+                nodes.append(None)
+        return nodes
+
+    def changed(drive: LendingDrive) -> None:
+        name, new = random_.sample(names, 2)
+        with suppress(NotFound, AlreadyExists):
+            match random_.randrange(4):
+                case 0:
+                    write(drive, folder, name, b"x" * random_.randrange(9))
+                case 1:
+                    drive.unlink(OWNER, folder, name)
+                case 2:
+                    drive.rename(OWNER, folder, name, folder, new)
+                case 3:
+                    node = drive.lookup(OWNER, folder, name)
+                    drive.commit(OWNER, node.id, node.version, 3, [patch(0, b"abc")])
+
+    answered = 0
+    for step in range(40):
+        before = one._ahead and sum(len(part.nodes) for part in one._ahead._parts.values())
+        changed(one if step % 4 else other)
+        if not step % 4:
+            eventually(lambda: found(one.look) == found(one.lookup))
+        else:
+            assert found(one.look) == found(one.lookup), step
+        answered += bool(before)
+    assert answered, "nothing was answered from a listing"
