@@ -139,3 +139,21 @@ def test_one_that_stands_still_in_the_middle_of_a_commit_keeps_nobody_for_long(
             stood.result(60)
         assert [edge.tag for edge in alone.edges(OWNER, file.file)] == ["red"]
         eventually(lambda: [edge.tag for edge in other.edges(OWNER, file.file)] == ["red"], 10)
+
+
+def test_a_graph_that_was_emptied_ends_no_server(settings: Config, graph: Graph, tmp_path: Path) -> None:
+    """Somebody restores it: it says so until the drive is there again, and then goes on."""
+    neo = settings.neo4j
+    assert neo.password is not None
+    with (
+        closing(open_service(tmp_path / "state", settings)) as service,
+        neo4j.GraphDatabase.driver(neo.uri, auth=(neo.user, neo.password.reveal())) as driver,
+    ):
+        drive = driver.execute_query("MATCH (d:Drive) RETURN properties(d)").records[0][0]
+        driver.execute_query("MATCH (d:Drive) DELETE d")
+        with pytest.raises(Unavailable, match="holds no drive"):
+            service.store.caught_up()
+        threading.Event().wait(1)  # what follows the log has looked too
+        driver.execute_query("CREATE (d:Drive) SET d = $drive", drive=drive)
+        service.create(OWNER, FILES_ROOT, "after", 0o100644)
+        assert service.store._follower.is_alive()

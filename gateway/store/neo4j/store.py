@@ -28,7 +28,7 @@ from gateway.store.neo4j.reader import ALONE
 from gateway.store.neo4j.schema import SCHEMA, migrate
 from gateway.store.neo4j.statement import parameters, statements
 from gateway.store.neo4j.transaction import Neo4jTransaction
-from graphfs.errors import DriveError, InvalidArgument
+from graphfs.errors import DriveError, InvalidArgument, Unavailable
 from graphfs.model import Problem
 
 _ID_BLOCK = 1024
@@ -331,7 +331,10 @@ class Neo4jStore(CurrentReader):
         while True:
             asked, applied = self.clock.ticks(), self._applied
             text = _WHOLE_TAIL if whole else _TAIL
-            behind, missed, seq, settled, now = self.connection.read(text, {"applied": applied}, alone=whole)[0]
+            rows = self.connection.read(text, {"applied": applied}, alone=whole)
+            if not rows or rows[0][2] is None:
+                raise Unavailable("the graph holds no drive any more: was it emptied, or is it being restored?")
+            behind, missed, seq, settled, now = rows[0]
             self.clock.heard(asked, now)
             if behind:
                 self._start_over()
