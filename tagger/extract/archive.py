@@ -80,8 +80,8 @@ def _listed(source: Source, limits: Limits) -> tuple[list[str], str]:
         )
     except outside.Missing as problem:
         return [], str(problem)
-    names = found.data.decode("utf-8", "replace").splitlines()
-    if not names:
+    names = [name for name in found.data.decode("utf-8", "replace").splitlines() if name not in {".", "./"}]
+    if not found.data:
         return [], "damaged or unknown archive"
     more = len(names) > limits.entries or bool(found.problem)
     return names[: limits.entries], found.problem or ("more entries" if more else "")

@@ -56,15 +56,16 @@ def extract(source: Source, sniffed: Sniffed, limits: Limits) -> Extract:
             with Image.open(source.path) as image:
                 properties["width"], properties["height"] = str(image.width), str(image.height)
                 properties["format"] = image.format or ""
-                if getattr(image, "n_frames", 1) > 1:
-                    properties["frames"] = str(getattr(image, "n_frames", 1))
+                if (frames := _frames(image)) > 1:
+                    properties["frames"] = str(frames)
                 properties |= _exif(image)
                 comment = image.info.get("comment") or image.info.get("Description") or image.info.get("parameters")
                 if isinstance(comment, bytes):
                     comment = comment.decode("utf-8", "replace")
                 if isinstance(comment, str) and comment.strip():
                     properties.setdefault("description", tidy(comment)[:500])
-                seen = look_at(image, limits, limits.wall_seconds * 0.6) if source.whole else Seen(left=("pixels",))
+                look = _look_at_pages if image.format == "TIFF" and frames > 1 else look_at
+                seen = look(image, limits, limits.wall_seconds * 0.6) if source.whole else Seen(left=("pixels",))
     except UnidentifiedImageError:
         if sniffed.media_type in _WEAK:
             return Extract(Kind.OTHER, "application/octet-stream", looked_at=("type",), not_looked_at=("content",))
@@ -115,6 +116,42 @@ def look_at(image: Image.Image, limits: Limits, seconds: float) -> Seen:
     if words.problem:
         return Seen(words.text, pictures, (), (f"words in the picture: {words.problem}",))
     return Seen(words.text, pictures, ("words in the picture",), () if pictures else ("what it shows",))
+
+
+def _frames(image: Image.Image) -> int:
+    """How many; 1 when that cannot be told, for the first may be whole all the same."""
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except _DAMAGE:
+        image.seek(0)
+        return 1
+
+
+def _look_at_pages(image: Image.Image, limits: Limits, seconds: float) -> Seen:
+    """The same of a fax or a scan of several pages: of its first ones. The first is what counts; one after it that is
+    damaged is left out."""
+    deadline = time.monotonic() + seconds
+    count = _frames(image)
+    wanted = min(count, max(limits.ocr_pages, limits.pictures, 1))
+    seen: list[Seen] = []
+    for page in range(wanted):
+        if seen and time.monotonic() > deadline:
+            break
+        try:
+            image.seek(page)
+            seen.append(look_at(image, limits, deadline - time.monotonic()))
+        except _DAMAGE:
+            if not seen:
+                raise
+            break
+    left = [reason for one in seen for reason in one.left]
+    left += [f"{count - len(seen)} of {count} pages"] if len(seen) < count else []
+    return Seen(
+        "\n\n".join(dict.fromkeys(one.text for one in seen if one.text)),
+        tuple(picture for one in seen for picture in one.pictures)[: limits.pictures],
+        tuple(dict.fromkeys(part for one in seen for part in one.looked_at)),
+        tuple(dict.fromkeys(left)),
+    )
 
 
 def _upright(image: Image.Image) -> Image.Image:

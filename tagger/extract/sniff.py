@@ -26,9 +26,6 @@ _EXACT = {
     f"{_OPEN}wordprocessingml.document": Kind.DOCUMENT,
     f"{_OPEN}presentationml.presentation": Kind.SLIDES,
     f"{_OPEN}spreadsheetml.sheet": Kind.SPREADSHEET,
-    f"{_ODF}text": Kind.DOCUMENT,
-    f"{_ODF}presentation": Kind.SLIDES,
-    f"{_ODF}spreadsheet": Kind.SPREADSHEET,
     "application/vnd.sqlite3": Kind.DATABASE,
     "application/x-sqlite3": Kind.DATABASE,
     "message/rfc822": Kind.MAIL,
@@ -54,6 +51,15 @@ _EXACT = {
     "application/x-bytecode.python": Kind.PROGRAM,
     "application/x-java-applet": Kind.PROGRAM,
 }
+_ODF_KINDS = {
+    "text": Kind.DOCUMENT,
+    "presentation": Kind.SLIDES,
+    "spreadsheet": Kind.SPREADSHEET,
+    "graphics": Kind.DOCUMENT,
+    "chart": Kind.DOCUMENT,
+    "formula": Kind.DOCUMENT,
+}
+"""OpenDocument's families; each has templates and other forms (`text-template`, `text-web`, `text-master`) too."""
 _ARCHIVES = re.compile(
     r"application/(zip|gzip|x-gzip|x-tar|x-bzip2|x-xz|zstd|x-zstd|x-7z-compressed|x-rar|vnd\.rar|x-iso9660-image|x-cpio|x-archive|java-archive"
     r"|x-lzma|x-compress|vnd\.android\.package-archive|vnd\.ms-cab-compressed)$"
@@ -110,6 +116,8 @@ def sniff(source: Source) -> Sniffed:
     if family == "font" or media_type.startswith("application/font") or "font" in media_type.split("/")[1]:
         return Sniffed(Kind.FONT, media_type)
     exact = _EXACT.get(media_type)
+    if media_type.startswith(_ODF):
+        exact = _ODF_KINDS.get(re.split(r"\W", media_type.removeprefix(_ODF))[0])
     if exact is not None and exact is not Kind.DATA and not media_type.startswith("text/"):
         return Sniffed(exact, media_type)
     if _ARCHIVES.match(media_type):

@@ -49,6 +49,10 @@ _NOBODY = frozenset(
         "various artists",
     }
 )
+_NO_NAME = re.compile(
+    r"\b(?:unknown|unnamed|unbekannt\w*|inconnu\w*|desconocid[oa]|your name)\b|未知|佚名|不明|名無し", re.I
+)
+"""What programs write where nobody gave a name, in whatever words follow it."""
 _MACHINE = re.compile(
     r"\b(?:microsoft|adobe|acrobat|latex|pdftex|tex|libreoffice|openoffice|scanner|canon|hp|epson|xerox|ghostscript|doxygen|sphinx)\b|[@/\\<>{}]",
     re.I,
@@ -133,7 +137,13 @@ def _people(extract: Extract) -> list[Suggestion | None]:
 def is_person(author: str) -> bool:
     """Whether an author field names somebody: programs write themselves, account names and nonsense into it."""
     words = author.replace(".", " ").split()
-    if author.lower() in _NOBODY or _MACHINE.search(author) or any(c.isdigit() for c in author) or len(author) > 60:
+    if (
+        author.lower() in _NOBODY
+        or _NO_NAME.search(author)
+        or _MACHINE.search(author)
+        or any(c.isdigit() for c in author)
+        or len(author) > 60
+    ):
         return False
     dense = any("\u3040" <= c <= "\u9fff" or "\uac00" <= c <= "\ud7af" for c in author)
     return 2 <= len(words) <= 4 or (dense and 2 <= len(author) <= 8)

@@ -41,6 +41,10 @@ class Lessons:
         """What was said when last asked."""
         return self._said.get(file, NOTHING)
 
+    def judged(self) -> list[int]:
+        """The files of which something was said."""
+        return list(self._said)
+
     def refresh(self, like: Iterable[int], others: Sequence[int]) -> None:
         """Asks the drive about all of `like`, and about `others` in turn while there is time."""
         for file in like:

@@ -7,6 +7,7 @@ of the drive when it matters, so a correction counts at once. Losing the cache l
 import os
 import zipfile
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,6 +102,15 @@ class Neighbours:
     def recent(self, most: int) -> tuple[list[int], Vectors]:
         """The last files that came, and their vectors."""
         files = list(self._rows)[-most:]
+        return files, self._vectors[[self._rows[file] for file in files]]
+
+    def some(self, wanted: Sequence[int], most: int) -> tuple[list[int], Vectors]:
+        """Those of `wanted` that are known, with the last files that came, `most` in all; and their vectors."""
+        known = [file for file in wanted if file in self._rows][-most:]
+        taken = set(known)
+        recent = [file for file in list(self._rows)[-most:] if file not in taken]
+        taken.update(recent[max(0, len(recent) + len(known) - most) :])
+        files = [file for file in self._rows if file in taken]
         return files, self._vectors[[self._rows[file] for file in files]]
 
     def nearest(self, vector: Vectors, count: int) -> list[tuple[int, float]]:

@@ -3,7 +3,7 @@ phrase.
 
 The evidence of each suggestion says which of these it was. What is applied by itself has a tag's name repeated in the
 file, or was taught by people; nearness to a name alone only proposes. The weights of `_sure` are a logistic regression
-over sets of texts that people had labelled (those of `bench/texts.py` that are not held out, and a few like them).
+over sets of texts that people had labelled (those of `bench/texts.py` that are not held out, and two like them).
 """
 
 import math
@@ -27,7 +27,7 @@ from tagger.suggest.phrases import Phrase, key_phrases, keywords, runs
 from tagger.suggest.subject import Subject, Wishes
 from tagger.suggest.vocabulary import Named, Vocabulary
 
-VERSION = "offline-4"
+VERSION = "offline-5"
 _COMMON = 1_500
 _READ = 6_000
 _PROPOSED = 0.62
@@ -48,7 +48,7 @@ _ANYWHERE = 384
 _HINT, _AFFINITY = 0.1, 0.7
 _IN_TEXT, _IN_TITLE = 0.5, 0.8
 """What a name that stands there is worth: many a word is mentioned."""
-_WEIGHTS, _BIAS = (0.74, 3.81, 6.06, 2.2, -0.5, 0.28), -0.92
+_WEIGHTS, _BIAS = (0.35, 1.1, 2.98, 0.58, 1.19, 0.93), 1.67
 """Fitted: see above."""
 _ALONE = 0.72
 """Where nobody taught a tag, no more than this and a little: it waits for review."""
@@ -101,7 +101,7 @@ class Offline:
         title, text = words_of(subject)
         reading = (self._read if self._word_by_word else self._begun)(subject, title, text)
         votes = {vote.tag: vote for vote in self._votes(subject, reading.about)}
-        sure = self._sure(f"{title} {text}", reading, votes)
+        sure = self._sure(subject.file, f"{title} {text}", reading, votes)
         likely = list(votes)
         likely += [named.tag for named in sorted(self.vocabulary.named(title, text), key=lambda named: -named.times)]
         likely += sorted(sure, key=lambda tag: -sure[tag])
@@ -114,7 +114,7 @@ class Offline:
         reading = self._read(subject, title, text)
         named = {found.tag: found for found in self.vocabulary.named(title, text)}
         votes = {vote.tag: vote for vote in self._votes(subject, reading.about)}
-        sure = self._sure(f"{title} {text}", reading, votes)
+        sure = self._sure(subject.file, f"{title} {text}", reading, votes)
         nearest = sorted(sure, key=lambda tag: -sure[tag])[: wishes.max_tags * 4]
         found: list[Idea] = []
         for tag in dict.fromkeys([*votes, *named, *nearest]):
@@ -168,12 +168,12 @@ class Offline:
         self._neighbours.add(subject.file, about[0])
         return votes
 
-    def _sure(self, whole: str, reading: "_Reading", votes: dict[str, Vote]) -> dict[str, float]:
+    def _sure(self, file: int, whole: str, reading: "_Reading", votes: dict[str, Vote]) -> dict[str, float]:
         """How sure it is of each tag, by meaning and by like files."""
         paths, names, version = self.vocabulary.paths, self.vocabulary.names, self.vocabulary.version
         if not len(reading.about) or not paths:
             return {path: vote.confidence for path, vote in votes.items()}
-        meant = self._meanings.of(paths, names, version, reading.about[0])
+        meant = self._meanings.of(paths, names, version, reading.about[0], file)
         voted = np.array([votes[path].confidence if path in votes else 0.0 for path in paths], dtype=np.float32)
         affinity = self._affinity.of(reading.words, names, version)
         sure = _probability(meant, affinity, self.vocabulary.hints(whole), voted)
@@ -275,10 +275,10 @@ def passages(title: str, text: str) -> list[str]:
 def _probability(
     meant: Meant, affinity: NDArray[np.float32], hints: NDArray[np.float32], voted: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Of each tag to be right: by meaning, by its words in the text, by verdicts on like files, by how many examples
-    it has."""
+    """Of each tag to be right: by meaning, by its words in the text, by verdicts on like files, by what the files
+    around are about, by how often it was given."""
     near = meant.likeness + _AFFINITY * affinity + _HINT * hints
-    taught = np.log1p(np.minimum(meant.examples, 8.0))
-    features = np.stack([np.log(fitting(near) + 1e-12), near, meant.corrected, voted, hints, taught])
+    around = np.log(np.maximum(meant.around, 0.0) + 0.01)
+    features = np.stack([np.log(fitting(near) + 1e-12), near, meant.corrected, voted, around, meant.frequency])
     logit = np.asarray(_WEIGHTS) @ features + _BIAS
     return np.asarray(1 / (1 + np.exp(-logit)), dtype=np.float64)

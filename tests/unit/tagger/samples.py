@@ -66,10 +66,10 @@ def docx(path: Path, paragraphs: list[str]) -> Path:
     return path
 
 
-def odt(path: Path, text: str) -> Path:
-    """An OpenDocument text."""
+def odt(path: Path, text: str, form: str = "text") -> Path:
+    """An OpenDocument text, or what else its type says."""
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("mimetype", "application/vnd.oasis.opendocument.text")
+        archive.writestr("mimetype", f"application/vnd.oasis.opendocument.{form}")
         archive.writestr(
             "content.xml",
             '<o:d xmlns:o="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '

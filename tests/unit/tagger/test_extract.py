@@ -177,6 +177,24 @@ def test_word_and_opendocument(tmp_path: Path) -> None:
     assert "Bread recipes" in read(samples.odt(tmp_path / "b.odt", "Bread recipes")).text
 
 
+@pytest.mark.parametrize(
+    ("form", "kind"),
+    [
+        ("text-web", Kind.DOCUMENT),
+        ("text-template", Kind.DOCUMENT),
+        ("text-master", Kind.DOCUMENT),
+        ("graphics", Kind.DOCUMENT),
+        ("presentation-template", Kind.SLIDES),
+        ("spreadsheet-template", Kind.SPREADSHEET),
+        ("holograms", Kind.OTHER),
+    ],
+)
+def test_every_form_of_an_opendocument(tmp_path: Path, form: str, kind: Kind) -> None:
+    found = read(samples.odt(tmp_path / "b", "Bread recipes", form))
+    assert found.kind is kind
+    assert ("Bread recipes" in found.text) == (kind is not Kind.OTHER)
+
+
 def test_a_zip_bomb_costs_a_bounded_read(tmp_path: Path) -> None:
     found = read(samples.zip_bomb(tmp_path / "bomb.docx"))
     assert found.kind is Kind.DOCUMENT

@@ -31,6 +31,8 @@ def test_type_year_people() -> None:
         ("Microsoft Word 2016", False),
         ("x123 y", False),
         ("LaTeX with hyperref", False),
+        ("Unknown Author", False),
+        ("未知作者", False),
     ],
 )
 def test_who_is_a_person(author: str, named: bool) -> None:

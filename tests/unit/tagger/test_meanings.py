@@ -5,7 +5,7 @@ import numpy as np
 from graphfs.model import Edge, EdgeState, Source
 from tagger.suggest.encoder import DIMENSIONS, Vectors
 from tagger.suggest.lessons import Lessons
-from tagger.suggest.meanings import Meanings, unit
+from tagger.suggest.meanings import RECENT, Meanings, unit
 from tagger.suggest.neighbours import Neighbours
 
 PATHS = ("one", "two")
@@ -50,6 +50,38 @@ def test_a_verdict_moves_a_tag_and_a_rejection_moves_it_away() -> None:
     assert rejected.likeness[1] < before[1]
     assert rejected.corrected[1] < 0
     assert rejected.corrected[0] == 0, "of a tag that nobody judged nothing is known"
+
+
+def test_a_tag_that_is_given_more_often_than_chance_is_likelier() -> None:
+    def frequency(often: int, seldom: int) -> list[float]:
+        neighbours = Neighbours()
+        edges = {file: [Edge("one" if file <= often else "two")] for file in range(1, often + seldom + 1)}
+        for file in edges:
+            neighbours.add(file, axis(2 + file))
+        lessons = Lessons(lambda file: edges[file])
+        lessons.refresh(list(edges), [])
+        meanings = Meanings(neighbours, lessons)
+        return list(meanings.of(PATHS, np.stack([axis(0), axis(1)]), 1, axis(100)).frequency)
+
+    assert frequency(10, 12) == [0.0, 0.0], "that may be chance"
+    one, two = frequency(40, 4)
+    assert one > 0 > two
+
+
+def test_verdicts_on_files_that_came_long_ago_count() -> None:
+    neighbours = Neighbours()
+    edges = {1: [Edge("two")]}
+    lessons = Lessons(lambda file: edges.get(file, []))
+    vectors = unit(np.random.default_rng(1).normal(size=(RECENT + 50, DIMENSIONS)).astype(np.float32))
+    for file, vector in enumerate(vectors, 1):
+        neighbours.add(file, vector)
+    meanings = Meanings(neighbours, lessons)
+    names = np.stack([axis(0), axis(1)])
+    assert list(meanings.of(PATHS, names, 1, vectors[0]).examples) == [0.0, 0.0]
+    lessons.refresh([1], [])
+    after = meanings.of(PATHS, names, 1, vectors[0])
+    assert list(after.examples) == [0.0, 1.0]
+    assert after.likeness[1] > after.likeness[0]
 
 
 def test_all_files_are_asked_about_in_turn() -> None:

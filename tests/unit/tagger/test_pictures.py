@@ -80,6 +80,21 @@ def test_an_upside_down_photograph_is_read_as_it_was_held(tmp_path: Path) -> Non
     assert "Harvest festival" in read(path).text
 
 
+def test_a_scan_of_several_pages_in_one_picture(tmp_path: Path) -> None:
+    path = tmp_path / "fax.tif"
+    pages = [written((line,), (900, 250)) for line in ("Harvest festival", "Travel and hotels", "Quarterly budget")]
+    pages[0].save(path, "TIFF", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+    found = read(path)
+    assert "Harvest festival" in found.text
+    assert "Quarterly budget" in found.text
+    first = read(path, Limits(ocr_pages=1, pictures=2))
+    assert "Quarterly" not in first.text
+    assert len(first.pictures) == 2
+    assert "1 of 3 pages" in first.not_looked_at
+    path.write_bytes(path.read_bytes()[:-200])
+    assert "Harvest festival" in read(path).text, "a damaged page costs the others nothing"
+
+
 def test_reading_can_be_switched_off(tmp_path: Path) -> None:
     path = tmp_path / "page.pdf"
     written(("Quarterly budget",)).save(path)
