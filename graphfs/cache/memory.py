@@ -22,7 +22,7 @@ class Memory:
         self._lock = threading.Lock()
         self._nodes: OrderedDict[int, Node] = OrderedDict()
         self._names: OrderedDict[tuple[int, str], int] = OrderedDict()
-        self._listings: OrderedDict[int, dict[int, Entry]] = OrderedDict()
+        self._listings: OrderedDict[int, dict[str, Entry]] = OrderedDict()
         self._layouts: OrderedDict[int, Layout] = OrderedDict()
         self._answers: OrderedDict[Hashable, Any] = OrderedDict()
 
@@ -58,7 +58,7 @@ class Memory:
             known = self._listings.get(folder) if after else {}
             if known is not None:
                 for entry in entries:
-                    known[entry.cookie] = entry
+                    known[entry.name] = entry
                 _keep(self._listings, folder, known, ANSWERS)
             for entry in entries:
                 _keep(self._nodes, entry.node.id, entry.node, NODES)
@@ -83,9 +83,7 @@ class Memory:
         self._names.pop((folder, name), None)
         listing = self._listings.get(folder)
         if listing:
-            gone = [cookie for cookie, entry in listing.items() if entry.name == name]
-            for cookie in gone:
-                del listing[cookie]
+            listing.pop(name, None)
 
     def node(self, node: int) -> Node:
         with self._lock:
@@ -100,8 +98,8 @@ class Memory:
             listing = _found(self._listings, folder)
             entries = [
                 Entry(one.cookie, one.name, self._nodes.get(one.node.id, one.node))
-                for cookie, one in sorted(listing.items())
-                if cookie > after
+                for one in sorted(listing.values(), key=lambda entry: entry.cookie)
+                if one.cookie > after
             ]
         return entries[:limit] if limit else entries
 

@@ -220,8 +220,8 @@ def _with_id(row: dict[str, Any]) -> dict[str, Any]:
 def _content(values: dict[str, Any], out: Writes) -> None:
     for node, rows in out.extents.items():
         for offset, row in rows.items():
-            # One that is replaced at its place goes first.
-            values["extents_gone"].append((node, offset))
+            if node not in out.created:  # one that is replaced at its place goes first
+                values["extents_gone"].append((node, offset))
             if row is not None:
                 one, inline = row
                 values["extents"].append(
