@@ -50,6 +50,7 @@ from graphfs.model import (
     Patch,
     Replace,
     Status,
+    XattrMode,
 )
 from graphfs.wire.address import parse_address
 
@@ -293,7 +294,13 @@ class LendingDrive(CachedDrive):
         self, caller: Caller, folder: int, name: str, new_folder: int, new_name: str, replace: Replace = Replace.ALLOW
     ) -> None:
         self.tell({folder, new_folder})
+        moved, other = self._named_folder(caller, folder, name), self._named_folder(caller, new_folder, new_name)
         super().rename(caller, folder, name, new_folder, new_name, replace)
+        self.folders.others(moved)
+        if replace is Replace.EXCHANGE:
+            self.folders.others(other)
+        else:
+            self.folders.gone(other)
         self.folders.named(folder, name)
         self.folders.named(new_folder, new_name)
 
@@ -304,10 +311,24 @@ class LendingDrive(CachedDrive):
 
     def rmdir(self, caller: Caller, folder: int, name: str) -> None:
         self.tell({folder})
-        if self.folders.counts()[0]:
-            self.tell({super().lookup(caller, folder, name).id})
+        removed = self._named_folder(caller, folder, name)
         super().rmdir(caller, folder, name)
+        self.folders.gone(removed)
         self.folders.named(folder, name)
+
+    def _named_folder(self, caller: Caller, folder: int, name: str) -> int:
+        """What the name leads to, if it may be a folder that is lent; the server then knows whether it is empty."""
+        if not self.folders.any_lent():
+            return 0
+        try:
+            number = self.memory.lookup(folder, name).id
+        except Unavailable:
+            try:
+                number = super().lookup(caller, folder, name).id
+            except NotFound:
+                return 0
+        self.tell({number})
+        return number
 
     def set_attributes(self, caller: Caller, node: int, change: AttributeChange) -> Node:
         if change.uid is None and change.gid is None:
@@ -319,6 +340,16 @@ class LendingDrive(CachedDrive):
         self.folders.others(node)
         return found
 
+    def set_xattr(self, caller: Caller, node: int, name: str, value: bytes, mode: XattrMode = XattrMode.ANY) -> None:
+        self.tell({node})
+        super().set_xattr(caller, node, name, value, mode)
+        self.folders.others(node)
+
+    def remove_xattr(self, caller: Caller, node: int, name: str) -> None:
+        self.tell({node})
+        super().remove_xattr(caller, node, name)
+        self.folders.others(node)
+
     children = _when_told(CachedDrive.children)
     readlink = _when_told(CachedDrive.readlink)
     path = _when_told(CachedDrive.path)
@@ -326,8 +357,6 @@ class LendingDrive(CachedDrive):
     file = _when_told(CachedDrive.file)
     xattr = _when_told(CachedDrive.xattr)
     xattrs = _when_told(CachedDrive.xattrs)
-    set_xattr = _when_told(CachedDrive.set_xattr)
-    remove_xattr = _when_told(CachedDrive.remove_xattr)
     lock = _when_told(CachedDrive.lock)
     in_the_way = _when_told(CachedDrive.in_the_way)
     sync = _when_told(CachedDrive.sync)

@@ -171,6 +171,15 @@ class LentFolders:
         with self.changed:
             return not self._waiting and not self.wanted
 
+    def any_lent(self) -> bool:
+        """Whether any folder may be lent, or something waits."""
+        return bool(self._lent or self._waiting)
+
+    def gone(self, folder: int) -> None:
+        """This mount removed it (if it is a folder): nothing is made there, and it is not there to be seen."""
+        with self.changed:
+            self._lent.pop(folder, None)
+
     def others(self, folder: int) -> None:
         """Somebody changed the folder's own record."""
         with self.changed:

@@ -18,7 +18,7 @@ from graphfs.cache.blobs import BlobCache
 from graphfs.cache.drive import CachedDrive
 from graphfs.cache.journal import MOUNTS
 from graphfs.cache.lending import LendingDrive, connect_mount
-from graphfs.errors import AlreadyExists, DriveError, NotFound
+from graphfs.errors import AlreadyExists, DriveError, NotEmpty, NotFound
 from graphfs.model import FILES_ROOT, AttributeChange, Caller, Node, Patch
 from graphfs.names import RULES
 from graphfs.vfs.origins import Origins
@@ -207,6 +207,27 @@ def test_two_mounts_at_random(mounts: Mounts) -> None:
     for thread in threads:
         thread.join(120)
     assert failures == []
+
+
+def test_a_folder_that_was_made_here_and_is_gone(mounts: Mounts) -> None:
+    """It is not there any more, and what is in one that was not told of keeps it."""
+    one, _ = mounts
+    folder = lent(one)
+    removed, full, moved = (one.create(OWNER, folder, name, FOLDER).id for name in ("removed", "full", "moved"))
+    write(one, full, "f", b"content")
+    with pytest.raises(NotEmpty):
+        one.rmdir(OWNER, folder, "full")
+    with pytest.raises(NotEmpty):
+        one.rename(OWNER, folder, "moved", folder, "full")
+    one.rmdir(OWNER, folder, "removed")
+    one.unlink(OWNER, full, "f")
+    one.rename(OWNER, folder, "moved", folder, "full")
+    for gone in (removed, full):
+        with pytest.raises(NotFound):
+            one.node(OWNER, gone)
+        with pytest.raises(NotFound):
+            one.create(OWNER, gone, "f", FILE)
+    assert one.lookup(OWNER, folder, "full").id == moved
 
 
 def test_what_else_is_asked_of_a_new_file(mounts: Mounts) -> None:
