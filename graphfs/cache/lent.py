@@ -95,7 +95,7 @@ class LentFolders:
             if self._asked.pop(loan.folder.id, False):
                 self.recall([loan.folder.id])
                 return
-            self._ahead = max(self._ahead, loan.at - int(self._clock() * 1e9))
+            self._at_least(loan.at)
             self._lend(loan.folder.id, Lending(loan.folder, set(loan.names)))
             self._ids = iter(range(loan.first, loan.first + loan.count))
             self._until = max(self._until, asked + SURE)
@@ -224,6 +224,10 @@ class LentFolders:
             self._lent.move_to_end(folder)
             self.changed.notify_all()
             return node
+
+    def _at_least(self, at: int) -> None:
+        """By the drive's clock it was so late already."""
+        self._ahead = max(self._ahead, at - int(self._clock() * 1e9))
 
     def _wall(self) -> int:
         """What time it is on the drive: what this mount shows of what it made is what the server will."""
@@ -366,8 +370,9 @@ class LentFolders:
             return lending.node if lending is not None else None
 
     def seen(self, node: Node) -> None:
-        """A lent folder's record, of which nothing waited when it was asked for."""
+        """A lent folder's record, of which nothing waited when it was asked for. What is made later is not older."""
         with self.changed:
+            self._at_least(node.ctime)
             lending = self._lent.get(node.id)
             if lending is not None and not any(one.folder == node.id for one in self._waiting.values()):
                 lending.node = node

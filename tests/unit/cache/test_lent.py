@@ -191,3 +191,11 @@ def test_of_a_mount_that_died() -> None:
     assert fresh.to_hand_back() == []
     again = [msgspec.structs.replace(one.making, made=0, ctime=0) for one in held.journal]
     assert [one.making() for one in fresh.batch()] == again, "when it was made is over"
+
+
+def test_what_is_made_is_not_older_than_what_the_server_has_done() -> None:
+    held = Held()
+    shown = msgspec.structs.replace(FOLDER, ctime=NOW + 10**12)
+    held.folders.others(7)
+    held.folders.seen(shown)
+    assert held.file("f").ctime >= shown.ctime
