@@ -43,6 +43,8 @@ class _Part(Struct):
     """The change after which they were listed."""
     listed: float = 0.0
     missed: int = 0
+    name: str = ""
+    """What was asked for last: a way that is gone again and again leads by the same name."""
     last: float = 0.0
     rests: float = 0.0
     listing: bool = False
@@ -84,10 +86,10 @@ class Ahead:
     def _is_touched(self, node: int, part: _Part) -> bool:
         return self._touched.get(node, 0.0) > part.listed
 
-    def asked(self, caller: Caller, folder: int) -> None:
+    def asked(self, caller: Caller, folder: int, name: str) -> None:
         """A name of the folder was asked for, and was there. It may list what follows."""
         with self._lock:
-            part = self._wanted(_key(caller, folder))
+            part = self._wanted(_key(caller, folder), name)
         if part is None:
             return
         number, begun = self._changes(), self._clock()
@@ -101,14 +103,16 @@ class Ahead:
             part.after = entries[-1].cookie if len(entries) == part.size else 0
             part.listing = False
 
-    def _wanted(self, key: Key) -> _Part | None:
+    def _wanted(self, key: Key, name: str) -> _Part | None:
         now = self._clock()
         part = self._parts.setdefault(key, _Part())
         self._parts.move_to_end(key)
         if len(self._parts) > _FOLDERS:
             self._parts.popitem(last=False)
+        if part.name == name:
+            return None
         part.missed = part.missed + 1 if now - part.last < SOON else 1
-        part.last = now
+        part.name, part.last = name, now
         if part.listing or part.missed < ENOUGH or now < part.rests:
             return None
         part.missed = 0

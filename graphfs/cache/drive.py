@@ -126,7 +126,7 @@ class CachedDrive(HttpDrive):
         found = ahead.known(caller, folder, name)
         if found is None:
             found = self.lookup(caller, folder, name)
-            ahead.asked(caller, folder)
+            ahead.asked(caller, folder, name)
         return found
 
     def children(self, caller: Caller, folder: int, after: int = 0, limit: int = 0) -> list[Entry]:

@@ -32,7 +32,7 @@ class Ground:
         """Whether it was answered from a listing."""
         found = self.ahead.known(caller, FOLDER, f"f{number}")
         if found is None:
-            self.ahead.asked(caller, FOLDER)
+            self.ahead.asked(caller, FOLDER, f"f{number}")
             return False
         assert found.id == 100 + number
         return True
@@ -79,6 +79,11 @@ def test_names_now_and_then_cost_no_listing(ground: Ground) -> None:
     for number in range(5):
         ground.look(number)
         ground.now += 3.0
+    assert ground.listings == []
+
+
+def test_one_name_again_and_again_is_a_way(ground: Ground) -> None:
+    assert not any(ground.look(3) for _ in range(9))
     assert ground.listings == []
 
 
