@@ -122,7 +122,8 @@ class LendingDrive(CachedDrive):
         super().__init__(*given, **named)
         self._mounts, self._mount = Mounts(state), mount
         dead = self._mounts.read()
-        self._mounts.write([*dead, mount])
+        with suppress(DriveError):  # a full disk: should this mount die, its loans end by themselves
+            self._mounts.write([*dead, mount])
         before = unsent(state / FILE)
         self._journal = Journal(state / FILE)
         self.folders = LentFolders(lambda made: self._journal.made([made.record()]))
