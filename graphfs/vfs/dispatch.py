@@ -25,6 +25,8 @@ from graphfs.vfs.shown import Refused, Shown, Verdict
 from graphfs.vfs.xattrs import ExtendedAttributes
 
 Look = Callable[[Caller, int, str], Node]
+_EXACT = 1.0
+"""Seconds within which a kernel that was told to look again has done so."""
 
 TIMEOUT = 1.0
 """Seconds for which the kernel may believe names and attributes without asking."""
@@ -61,6 +63,7 @@ class Dispatch:
         self.remote = remote is not None
         self._drive = drive
         self._look: Look = look or drive.lookup
+        self._exact_until = 0.0
         self._chunk = drive.chunk_size()
         self._invalidations = Invalidations(remote)
         self._shown = Shown(max(entry_timeout, attribute_timeout)) if self.remote else None
@@ -171,7 +174,7 @@ class Dispatch:
         """Stale when the kernel still takes a name for a file that another mount has replaced or removed: what was
         done to it would be lost. A file that is open here may have lost its names here."""
         if self.remote and node.links == 0 and stat.S_ISREG(node.mode) and node.id not in self._files:
-            raise Stale("another mount has replaced the file: its name leads to the new one")
+            raise self._stale("another mount has replaced the file: its name leads to the new one")
 
     def _past_the_cache(self, node: Node) -> bool:
         """Whether an open of the file must go past what the kernel knows of its size. Stale: the kernel shall look
@@ -183,8 +186,13 @@ class Dispatch:
             return False  # the kernel knows what is being written here, the server does not yet
         verdict = self._shown.verdict(node.id, node.size, node.mtime)
         if verdict is Verdict.LOOK_AGAIN:
-            raise Stale("another mount has written the file since the kernel was told of it")
+            raise self._stale("another mount has written the file since the kernel was told of it")
         return verdict is Verdict.PAST_THE_CACHE
+
+    def _stale(self, why: str) -> Stale:
+        """The kernel looks the name up again, once: what it is told then has to be as it is."""
+        self._exact_until = time.monotonic() + _EXACT
+        return Stale(why)
 
     def _known(self, caller: Caller, node: int) -> Node:
         try:

@@ -5,6 +5,7 @@ Content is in `graphfs.vfs.files`.
 
 import os
 import stat
+import time
 from collections.abc import Collection
 
 import msgspec
@@ -36,7 +37,8 @@ class NameCalls(Dispatch):
                 return door.lookup(caller, SUPER_ROOT, name)
             if not _in_root(name):
                 raise NotFound(name)
-        node = self._look(caller, folder, name)
+        look = self._look if time.monotonic() > self._exact_until else self._drive.lookup
+        node = look(caller, folder, name)
         self._refused.found(caller.pid, node.id)
         return self.attributes(node)
 
