@@ -24,9 +24,9 @@ from graphfs.model import (
     moment,
 )
 
-MOST_NAMES = 4096
+MOST_NAMES = 16_384
 """Names of a folder that is lent: they are told with it."""
-IDS = 1024
+IDS = 8192
 """Ids that come with a loan."""
 _SWEEP = Caller(uid=0, gid=0, actor="sweep")
 

@@ -201,7 +201,7 @@ class LendingDrive(CachedDrive):
         self._made.move_to_end(folder)
         if len(self._made) > _REMEMBERED:
             self._made.popitem(last=False)
-        if count < ENOUGH or not self._lends or self.folders.lent(folder):
+        if count < ENOUGH or not self._lends or (self.folders.lent(folder) and not self.folders.without_ids):
             return
         if now < self._rests.get(folder, (0.0, 0.0))[0] or not self.folders.asking(folder):
             return

@@ -62,6 +62,8 @@ class LentFolders:
         self._lent: OrderedDict[int, Lending] = OrderedDict()
         self._until = 0.0
         self._ids = iter(range(0))
+        self.without_ids = False
+        """A folder has to be asked for again, to get more of them."""
         self._known: OrderedDict[int, None] = OrderedDict()
         """Folders that the server may think are lent to this mount."""
         self._asked: dict[int, bool] = {}
@@ -97,7 +99,7 @@ class LentFolders:
                 return
             self._at_least(loan.at)
             self._lend(loan.folder.id, Lending(loan.folder, set(loan.names)))
-            self._ids = iter(range(loan.first, loan.first + loan.count))
+            self._ids, self.without_ids = iter(range(loan.first, loan.first + loan.count)), False
             self._until = max(self._until, asked + SURE)
 
     def _lend(self, folder: int, lending: Lending) -> None:
@@ -212,6 +214,7 @@ class LentFolders:
                 return None  # or it was there once
             number = next(self._ids, 0)
             if not number:
+                self.without_ids = True
                 return None
             node = self._node(caller, number, mode, above)
             made = Waiting(caller, folder, name, node, self._clock(), at=node.ctime)

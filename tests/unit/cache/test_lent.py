@@ -155,6 +155,7 @@ def test_attributes_and_ids() -> None:
     assert held.journal[-1].making.mode == 0o100600
     assert (held.folders.changing(node.id, None, None, 1 << 80) or node).mtime == FARTHEST
     assert held.folders.make(ME, 7, "g", FILE) is None, "the ids are used up"
+    assert held.folders.without_ids
     held.folders.batch()
     assert held.folders.changing(node.id, 0o640, None, None) is None
     assert held.folders.commit(node.id, 1, 1, b"y", None) is None
@@ -199,3 +200,14 @@ def test_what_is_made_is_not_older_than_what_the_server_has_done() -> None:
     held.folders.others(7)
     held.folders.seen(shown)
     assert held.file("f").ctime >= shown.ctime
+
+
+def test_more_ids_come_with_the_folder() -> None:
+    held = Held(ids=1)
+    held.file("f")
+    assert held.folders.make(ME, 7, "g", FILE) is None
+    assert held.folders.asking(7)
+    held.folders.lend(Loan(FOLDER, ("old", "f"), 2000, 9, NOW), held.clock.now)
+    held.folders.refused(7)
+    assert not held.folders.without_ids
+    assert held.file("g").id == 2000
