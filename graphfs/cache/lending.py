@@ -257,7 +257,11 @@ class LendingDrive(CachedDrive):
 
     def lookup(self, caller: Caller, folder: int, name: str) -> Node:
         made = self._made_here(folder, name)
-        return super().lookup(caller, folder, name) if made is None else made
+        return self._as_here(caller, super().lookup(caller, folder, name)) if made is None else made
+
+    def _as_here(self, caller: Caller, found: Node) -> Node:
+        """Of a folder in which names are made here the server's record is a moment old."""
+        return self.node(caller, found.id) if self.folders.lent(found.id) else found
 
     def _made_here(self, folder: int, name: str) -> Node | None:
         """None: it has to be asked for. NotFound."""
@@ -270,7 +274,7 @@ class LendingDrive(CachedDrive):
     def look(self, caller: Caller, folder: int, name: str) -> Node:
         """What was made here is known better than from a listing."""
         made = self._made_here(folder, name)
-        return super().look(caller, folder, name) if made is None else made
+        return self._as_here(caller, super().look(caller, folder, name)) if made is None else made
 
     def node(self, caller: Caller, node: int) -> Node:
         made = self.folders.node(node)
