@@ -19,6 +19,7 @@ from graphfs.cache.drive import CachedDrive
 from graphfs.cache.journal import MOUNTS
 from graphfs.cache.lending import LendingDrive, connect_mount
 from graphfs.errors import AlreadyExists, DriveError, NotEmpty, NotFound
+from graphfs.loans import Loan
 from graphfs.model import FILES_ROOT, AttributeChange, Caller, Node, Patch
 from graphfs.names import RULES
 from graphfs.vfs.origins import Origins
@@ -228,6 +229,32 @@ def test_a_folder_that_was_made_here_and_is_gone(mounts: Mounts) -> None:
         with pytest.raises(NotFound):
             one.create(OWNER, gone, "f", FILE)
     assert one.lookup(OWNER, folder, "full").id == moved
+
+
+def test_a_lent_folder_that_is_looked_up_is_as_this_mount_has_it(mounts: Mounts) -> None:
+    one, _ = mounts
+    folder = lent(one)
+    node = one.create(OWNER, folder, "open", FILE, draft=True)  # not told before it is closed
+    for look in (one.lookup, one.look):
+        assert look(OWNER, FILES_ROOT, "d").mtime >= node.mtime
+    assert one.folders.counts()[0], "nothing was told meanwhile"
+
+
+def test_a_loan_whose_ids_are_used_up_is_asked_for_again(mounts: Mounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.service.loans.IDS", 4)
+    one, other = mounts
+    folder = lent(one)
+    loans: list[int] = []
+    taken = one.folders.lend
+
+    def lend(loan: Loan, asked: float) -> None:
+        loans.append(loan.first)
+        taken(loan, asked)
+
+    monkeypatch.setattr(one.folders, "lend", lend)
+    made = {write(one, folder, f"f{number}", b"x").id for number in range(20)}
+    assert len(loans) > 1
+    assert {entry.node.id for entry in other.children(OWNER, folder)} >= made
 
 
 def test_what_else_is_asked_of_a_new_file(mounts: Mounts) -> None:
