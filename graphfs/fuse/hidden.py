@@ -5,6 +5,7 @@ Kept here so that it means no more than it should: the hidden name is not listed
 ends in the trash tells by its name what it was, and a file that replaces an open one still takes over its identity.
 """
 
+import math
 import re
 import threading
 import time
@@ -22,6 +23,10 @@ FIRST_VIRTUAL = 2**62
 """Ids of folders that are queries: a name there cannot be renamed, only taken away."""
 AT_ONCE = 0.05
 """Seconds within which libfuse goes from hiding a file to putting another in its place."""
+PATIENCE = 10
+"""Seconds to wait for what another thread is just removing."""
+KEPT = 60
+"""Seconds for which a listing may be read on that was made before a name in it was removed."""
 
 
 @dataclass
@@ -41,20 +46,37 @@ class HiddenNames:
     def __init__(self, volume: Volume) -> None:
         self._volume = volume
         self._hidden: dict[Name, _Hidden] = {}
+        self._leaving: dict[Name, tuple[int, float]] = {}
+        """The node behind a name that is being removed for good, and when that was done."""
+        self._left = threading.Condition()
 
     def node(self, place: Name) -> int | None:
         """The node behind a hidden name of ours."""
         hidden = self._hidden.get(place) if place[1].startswith(PREFIX) else None
         return hidden.node if hidden else None
 
+    def listed(self, folder: int, name: str, node: int, begun: float) -> bool:
+        """Whether a listing that was begun then (monotonic seconds) should tell of a name: not of a hidden one, and not
+        of one that was hidden when the listing was made."""
+        hidden = self._hidden.get((folder, name))
+        if hidden is not None:
+            return hidden.node != node
+        left = self._leaving.get((folder, name))
+        return left is None or left[0] != node or begun > left[1]
+
     def hide(self, caller: Caller, node: int, folder: int, name: str, hidden_name: str) -> None:
         """libfuse renames an open file out of the way."""
-        renamed = folder < FIRST_VIRTUAL
-        if renamed:
-            self._volume.rename(caller, folder, name, folder, hidden_name, Replace.REFUSE)
-        else:
-            self._volume.unlink(caller, folder, name)
-        self._hidden[folder, hidden_name] = _Hidden(node, name, renamed, threading.get_ident(), time.monotonic())
+        renamed, place = folder < FIRST_VIRTUAL, (folder, hidden_name)
+        self._hidden[place] = _Hidden(node, name, renamed, threading.get_ident(), time.monotonic())
+        try:
+            if renamed:
+                self._volume.rename(caller, folder, name, folder, hidden_name, Replace.REFUSE)
+            else:
+                self._volume.unlink(caller, folder, name)
+        except BaseException:
+            del self._hidden[place]
+            raise
+        self._hidden[place].at = time.monotonic()
 
     def restore(self, caller: Caller, folder: int, name: str) -> None:
         """Another file is about to be put where one was hidden just now: puts it back, so that it is replaced and not
@@ -74,12 +96,31 @@ class HiddenNames:
 
     def unlink(self, caller: Caller, place: Name) -> bool:
         """The last descriptor is closed: removes it for good. False when the name is not a hidden one of ours."""
-        hidden = self._hidden.pop(place, None) if place[1].startswith(PREFIX) else None
+        hidden = self._hidden.get(place) if place[1].startswith(PREFIX) else None
         if hidden is None:
             return False
+        # under a name that tells in the trash what it was. Never its own again, however shortly: whoever makes a new
+        # file of that name just then would get this one, and lose it
+        known = (place[0], f"{hidden.name}~{place[1][-8:]}")
         if hidden.renamed:
-            self._remove(caller, place[0], place[1], hidden.name)
+            self._leave(hidden.node, place, known, math.inf)
+        if self._hidden.pop(place, None) is None or not hidden.renamed:
+            return True
+        done = 0.0
+        try:
+            self._remove(caller, place, known[1])
+            done = time.monotonic()
+        finally:
+            self._leave(hidden.node, place, known, done)
         return True
+
+    def _leave(self, node: int, place: Name, known: Name, at: float) -> None:
+        with self._left:
+            for name, (_, left) in list(self._leaving.items()):
+                if left < time.monotonic() - KEPT:
+                    del self._leaving[name]
+            self._leaving[place] = self._leaving[known] = node, at
+            self._left.notify_all()
 
     def clear(self, caller: Caller, folder: int, used: Container[int]) -> bool:
         """Takes the hidden names out of a folder that is to be removed. False when there are none, or when one of their
@@ -90,16 +131,24 @@ class HiddenNames:
         places = [place for place, _ in found]
         for place in places:
             self.unlink(caller, place)
-        return bool(places)
+        return self._wait(folder) or bool(places)
 
-    def _remove(self, caller: Caller, folder: int, hidden_name: str, name: str) -> None:
-        """Under a name that tells in the trash what it was. Never its own again, however shortly: whoever makes a new
-        file of that name just then would get this one, and lose it."""
-        known = f"{name}~{hidden_name[-8:]}"
+    def _wait(self, folder: int) -> bool:
+        """For the names of a folder that another thread is just removing. False when there were none."""
+
+        def gone() -> bool:
+            return not any(place[0] == folder and left == math.inf for place, (_, left) in self._leaving.items())
+
+        with self._left:
+            return not gone() and self._left.wait_for(gone, PATIENCE)
+
+    def _remove(self, caller: Caller, place: Name, known: str) -> None:
+        folder, name = place
         try:
-            self._volume.rename(caller, folder, hidden_name, folder, known, Replace.REFUSE)
+            self._volume.rename(caller, folder, name, folder, known, Replace.REFUSE)
+            name = known
         except NotFound:
             return  # somebody else removed it
         except DriveError:
-            known = hidden_name  # taken, or too long
-        self._volume.unlink(caller, folder, known)
+            pass  # taken, or too long
+        self._volume.unlink(caller, folder, name)

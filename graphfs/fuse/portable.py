@@ -8,6 +8,7 @@ docs/mounting.md.
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -50,6 +51,7 @@ class PathOperations:
         self._opened: dict[int, tuple[int, Name]] = {}
         """Node of each open file, and the name by which it was opened."""
         self._listed: dict[int, int] = {}
+        self._begun: dict[int, float] = {}
         """Node of each open folder. A volume may give a file and a folder the same number."""
         self._tops: dict[int, str] = {}
         """Of each open folder that is a query the name in the root that it is below."""
@@ -351,10 +353,12 @@ class PathOperations:
     def listing(self, handle: int, after: int) -> Iterator[DirectoryEntry]:
         """Entries after a cookie of the volume's, without hidden names."""
         folder, top, count = self._listed[handle], self._tops.get(handle), 0
+        if after == 0:
+            self._begun[handle] = time.monotonic()
         try:
             for line in self._volume.readdir(handle, after):
                 name, found = line.name, line.attributes
-                if name.startswith(PREFIX) and self._hidden.node((folder, name)) is not None:
+                if not self._hidden.listed(folder, name, found.id, self._begun.get(handle, 0.0)):
                     continue
                 if found.links > 1:
                     self._seen((folder, name), found)
@@ -374,6 +378,7 @@ class PathOperations:
 
     def releasedir(self, path: str | None, handle: int) -> None:
         self._listed.pop(handle, None)
+        self._begun.pop(handle, None)
         self._tops.pop(handle, None)
         self._volume.releasedir(handle)
 
