@@ -10,12 +10,16 @@ import contextlib
 import os
 import select
 import threading
+import time
 import types
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+SPIN = 0.0002
+"""Seconds for which the loop looks for the kernel's next request before it sleeps, when the last one came that soon: to
+wake a sleeping processor takes as long as to answer a request, most of all in a virtual machine."""
 THREADS = 32
 """Calls that may wait at the same time; more of them queue."""
 
@@ -59,6 +63,10 @@ class Loop:
         self._poll = select.poll()
         self._poll.register(self._bell, select.POLLIN)
         self._polled = -1
+        self._several = len(os.sched_getaffinity(0)) > 1
+        """Whether who is to send a request can run while the loop looks for it."""
+        self._soon = False
+        """Whether the last request came so soon that sleeping was not worth it."""
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="fuse")
 
     # -- for the binding
@@ -143,10 +151,22 @@ class Loop:
                 await _park()
             if self._closing:
                 raise ClosedResourceError
-            events = self._poll.poll()
+            events = self._next()
             if len(events) == 1 and events[0][0] == fd:
                 return
             self._hear()  # the kernel's request, if there is one as well, stays for the next poll
+
+    def _next(self) -> list[tuple[int, int]]:
+        """What can be read, as soon as there is something."""
+        begun = time.perf_counter()
+        if self._soon:
+            while time.perf_counter() - begun < SPIN:
+                events = self._poll.poll(0)
+                if events:
+                    return events
+        events = self._poll.poll()
+        self._soon = self._several and time.perf_counter() - begun < 2 * SPIN
+        return events
 
     def notify_closing(self, fd: int) -> None:
         self.stop()

@@ -1,5 +1,8 @@
 """The write-ahead log is copied into the database behind the writers' backs, and does not grow for ever."""
 
+import ctypes
+import mmap
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -47,6 +50,37 @@ def test_the_log_is_copied_and_begins_anew_while_somebody_writes(opened: Databas
         return pages - copied <= 50
 
     eventually(caught_up)
+
+
+def test_old_pages_that_a_new_log_overwrites_are_asked_of_the_disk_before(tmp_path: Path) -> None:
+    """What the kernel has no more of a page that is overwritten in part, it reads: a change would wait for that."""
+    opened = Database(tmp_path / "drive.db")
+    opened.writer.execute("CREATE TABLE page(number INTEGER PRIMARY KEY, data BLOB)")
+    opened.start()
+    try:
+        with opened.transaction() as db:
+            db.executemany("INSERT INTO page VALUES(?, zeroblob(3000))", ((number,) for number in range(3_000)))
+        with sqlite3.connect(opened.path) as other:
+            other.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        other.close()
+        with open(f"{opened.path}-wal", "r+b") as log:
+            os.fsync(log.fileno())
+            os.posix_fadvise(log.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            write(opened, 1)
+            eventually(lambda: in_memory(log.fileno(), 1_500 * PAGE // mmap.PAGESIZE))
+    finally:
+        opened.close()
+
+
+def in_memory(descriptor: int, page: int) -> bool:
+    """Whether the kernel holds that page of a file, by mincore(2)."""
+    with mmap.mmap(descriptor, 0) as view:
+        start = ctypes.c_char.from_buffer(view)
+        found = (ctypes.c_ubyte * (len(view) // mmap.PAGESIZE + 1))()
+        failed = ctypes.CDLL(None).mincore(ctypes.byref(start), ctypes.c_size_t(len(view)), found)
+        del start
+    assert not failed
+    return bool(found[page] & 1)
 
 
 def test_all_is_in_the_database_when_it_is_closed(tmp_path: Path) -> None:

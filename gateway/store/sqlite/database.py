@@ -17,12 +17,17 @@ from typing import Any
 
 from graphfs.errors import Busy, Corrupt, DriveError, InvalidArgument, NoSpace, ReadOnly, Unavailable
 
+_PAGE = 4_096 + 24
+"""Bytes of a page in the log, with what precedes it."""
 _CHECKPOINT_AT = 8_192
 """Pages of the log that are not in the database yet. A page that many changes touch is copied once a checkpoint: a
 seldom one copies less."""
 _RESTART_AT = 32_768
 """Pages of the log from which a checkpoint makes the next change begin it anew. Before that it begins anew when a
 change finds all of it copied; cutting the file each time would make writers wait for the disk."""
+_AHEAD = 1_024
+"""Pages of the log that are asked of the disk before they are written over. A log that begins anew overwrites its old
+pages in parts, so the kernel reads each that it has not in memory any more, and a change would wait for that."""
 _MIN_FREE = 1 << 20
 _DRAFT = 0.02
 """Seconds that a draft waits for what follows it."""
@@ -61,6 +66,8 @@ class Database:
         self._readers: deque[sqlite3.Connection] = deque()
         self.writer = self._connect()
         self._wal = self._shared = -1
+        self._asked = -1
+        """The part of the log that was asked of the disk last."""
         self._look_again = 0.0
         self._wake = threading.Event()
         self._closed = threading.Event()
@@ -158,10 +165,18 @@ class Database:
                 if isinstance(error, UnicodeEncodeError):
                     raise InvalidArgument("a text holds bytes that are not UTF-8") from error
                 raise
-        if not self._wake.is_set():
-            pages, copied = self._log_pages()
-            if pages - copied > _CHECKPOINT_AT:
-                self._wake.set()
+        pages, copied = self._log_pages()
+        if pages - copied > _CHECKPOINT_AT and not self._wake.is_set():
+            self._wake.set()
+        self._read_ahead(pages // _AHEAD)
+
+    def _read_ahead(self, part: int) -> None:
+        """Asks for this part of the log and the next, when it is reached and after a pause."""
+        if part == self._asked or self._wal < 0:
+            return
+        self._asked = part
+        with contextlib.suppress(OSError):  # not every file system does that
+            os.posix_fadvise(self._wal, part * _AHEAD * _PAGE, 2 * _AHEAD * _PAGE, os.POSIX_FADV_WILLNEED)
 
     def _take_back(self, joined: bool) -> None:
         """After a failure the last change is undone; a draft before it is committed, or lost with a full disk."""
@@ -201,6 +216,7 @@ class Database:
         if now < self._look_again:
             return
         self._look_again = now + 0.1
+        self._asked = -1
         found = os.statvfs(self._folder)
         free = found.f_bavail * found.f_frsize
         if free < min(_LOW_SPACE, found.f_blocks * found.f_frsize // 10) and self._log_size() > _LOW_SPACE_LOG:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -32,6 +33,39 @@ def test_a_readable_descriptor_is_waited_for() -> None:
     os.close(reader)
     os.close(writer)
     assert seen == [b"x"]
+
+
+def test_requests_that_come_at_once_are_each_heard_and_a_pause_costs_no_processor_time() -> None:
+    reader, writer = os.pipe()
+    seen: list[bytes] = []
+    spent: list[float] = []
+    pause = 0.4
+
+    def ask(go: list[threading.Event]) -> None:
+        for number, event in enumerate(go):
+            event.wait(30)
+            os.write(writer, b"%d" % number)
+
+    async def main(loop: Loop) -> None:
+        go = [threading.Event() for _ in range(9)]
+        asking = threading.Thread(target=ask, args=(go,))
+        asking.start()
+        for event in go[:8]:
+            event.set()
+            await loop.wait_readable(reader)
+            seen.append(os.read(reader, 1))
+        threading.Timer(pause, go[8].set).start()
+        begun = time.thread_time()
+        await loop.wait_readable(reader)
+        spent.append(time.thread_time() - begun)
+        seen.append(os.read(reader, 1))
+        asking.join()
+
+    run(main)
+    os.close(reader)
+    os.close(writer)
+    assert seen == [b"%d" % number for number in range(9)]
+    assert spent[0] < pause / 4
 
 
 def test_a_call_on_a_thread_gives_its_result_and_its_error() -> None:
