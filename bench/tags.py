@@ -25,6 +25,9 @@ TAGS = 500
 TAGS_A_FILE = 5
 FILES_A_FOLDER = 1000
 CHANGES = 1000
+SETTLE = 2.0
+"""Seconds after which the kernel believes none of the names that a walk gave it: until then a change of tags is told to
+it for each folder that it saw a file in."""
 RESULTS = PROJECT / "bench" / "results"
 
 QUERIES = {
@@ -210,6 +213,7 @@ def measure(files: int, options: argparse.Namespace) -> Size:
             listings = {name: _listing(tags / path, options.repeats) for name, path in QUERIES.items()}
             find_seconds, find_entries = _find(tags, options.find_seconds)
             memory = _memory(mounted.pid)
+            time.sleep(SETTLE)
             some = sorted((mounted.folder / "d0000").iterdir())[:CHANGES]
             xattr_given, xattr_changes = _xattr_changes(some)
             cp_changes = 2 * _cp(_new_files(place / "new", "new"), tags / "t010" / "t011")

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from graphfs.client.trust import refusal
 from graphfs.errors import Unavailable
+from graphfs.pauses import about_to_wait
 from graphfs.wire.address import Address, UnixAddress, short_path
 
 _MOST_IDLE = 16
@@ -70,6 +71,7 @@ class Connection:
             try:
                 self._send(head, body, deadline)
                 sent = True
+                about_to_wait()
             except (BrokenPipeError, ConnectionResetError):
                 # Refused in the middle of the body: the reply that says why may be here already.
                 return self._receive(deadline, keep=False)

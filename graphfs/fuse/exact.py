@@ -45,7 +45,7 @@ def _short(call: Callable[..., Any]) -> Handler:
     async def handler(self: "ExactOperations", *arguments: Any) -> Any:
         try:
             if self.remote:
-                return await self.on_thread(call, self, *arguments)
+                return await self.here(call, self, *arguments)
             return call(self, *arguments)
         except BaseException as error:  # noqa: BLE001  # the seam: it becomes an errno
             raise pyfuse3.FUSEError(errno_of(error, name)) from None
@@ -59,8 +59,10 @@ def _long(call: Callable[..., Any]) -> Handler:
 
     async def handler(self: "ExactOperations", subject: int, *arguments: Any) -> Any:
         try:
-            if self.remote or self.cost(name, subject) is not _SHORT:
+            if self.cost(name, subject) is not _SHORT:
                 return await self.on_thread(call, self, subject, *arguments)
+            if self.remote:
+                return await self.here(call, self, subject, *arguments)
             return call(self, subject, *arguments)
         except BaseException as error:  # noqa: BLE001  # the seam: it becomes an errno
             raise pyfuse3.FUSEError(errno_of(error, name)) from None
@@ -76,12 +78,13 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
     enable_writeback_cache = False
     enable_acl = False
 
-    def __init__(self, volume: Volume, on_thread: OnThread, mount_point: str) -> None:
+    def __init__(self, volume: Volume, on_thread: OnThread, here: OnThread, mount_point: str) -> None:
         super().__init__()
         self._mount_point = mount_point
         self.remote = volume.remote
         self.cost = volume.cost
         self.on_thread = on_thread
+        self.here = here
         self._volume = volume
         self._callers = Callers()
         self._lookups: dict[int, int] = {}
@@ -338,7 +341,7 @@ def serve(volume: Volume, mount_point: str, options: MountOptions, mounted: Call
     the mount is there. RuntimeError when the kernel refuses; what libfuse has to say goes to standard error. The volume
     is not closed."""
     loop = Loop()
-    operations = ExactOperations(volume, loop.on_thread, mount_point)
+    operations = ExactOperations(volume, loop.on_thread, loop.here, mount_point)
     pyfuse3.trio = loop
     pyfuse3.init(
         operations,

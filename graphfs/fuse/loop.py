@@ -1,4 +1,4 @@
-"""The event loop of the exact binding: one thread that answers the kernel, and threads for what may wait.
+"""The event loop of the exact binding: one thread at a time answers the kernel, others wait for what takes long.
 
 pyfuse3 runs on trio, and lets another runtime take its place (its own `pyfuse3.asyncio` does). A general runtime passes
 through its scheduler and epoll for every request, which costs more than answering does; here a task that waits for the
@@ -17,11 +17,11 @@ from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from graphfs.fuse.leading import THREADS, Leadership
+
 SPIN = 0.0002
 """Seconds for which the loop looks for the kernel's next request before it sleeps, when the last one came that soon: to
 wake a sleeping processor takes as long as to answer a request, most of all in a virtual machine."""
-THREADS = 32
-"""Calls that may wait at the same time; more of them queue."""
 
 
 class ClosedResourceError(Exception):
@@ -67,6 +67,8 @@ class Loop:
         """Whether who is to send a request can run while the loop looks for it."""
         self._soon = False
         """Whether the last request came so soon that sleeping was not worth it."""
+        self._failure: BaseException | None = None
+        self._leadership = Leadership(self._lead)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="fuse")
 
     # -- for the binding
@@ -74,8 +76,24 @@ class Loop:
     def run(self, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Runs `main` and every task that it starts to the end. A task's exception ends the waiting of the others, then
         it is raised."""
-        failure: BaseException | None = None
         self.spawn(main(), "main")
+        self._leadership.run()
+        self._threads.shutdown()
+        with self._ringing:
+            os.close(self._bell)
+            self._bell = -1
+        if self._failure is not None:
+            raise self._failure
+
+    def _lead(self, me: int) -> None:
+        """Runs tasks until there are none, or until this thread leads no more."""
+        try:
+            self._turn(me)
+        except BaseException as error:  # noqa: BLE001  # raised by `run`
+            self._failure = self._failure or error
+            self._leadership.end()
+
+    def _turn(self, me: int) -> None:
         while self._tasks:
             if not self._ready:
                 if not self._let_through():
@@ -84,21 +102,37 @@ class Loop:
             task = self._running = self._ready.popleft()
             try:
                 task.coroutine.send(None)
-                continue
             except StopIteration:
                 pass
             except BaseException as error:  # noqa: BLE001  # raised when all tasks have ended
-                failure = failure or error
+                self._failure = self._failure or error
                 self.stop()
+            else:
+                if not self._leadership.held(me):
+                    self._wake(task)  # its call is done: who leads now goes on with it
+                    return
+                continue
             self._tasks.discard(task)
             if self._leaving is not None and self._tasks == {self._leaving}:
                 self._ready.append(self._leaving)
-        self._threads.shutdown()
-        with self._ringing:
-            os.close(self._bell)
-            self._bell = -1
-        if failure is not None:
-            raise failure
+        self._leadership.end()
+
+    async def here(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """The result of a call that mostly does not wait: it runs on this thread. Before it waits, another one goes on
+        with the loop."""
+        task = self.current_task()
+        # pyfuse3 lets go of a request's coroutine when the next request begins, unless it has yielded once
+        self._ready.append(task)
+        await _park()
+        me = threading.get_ident()
+        self._leadership.calls()
+        try:
+            return call(*arguments)
+        finally:
+            if self._leadership.returned(me):
+                self._running = task
+            else:
+                await _park()
 
     async def on_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
         """The result of a call that may wait; other requests are answered meanwhile."""

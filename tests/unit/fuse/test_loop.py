@@ -1,6 +1,7 @@
 """The event loop of the exact binding: who runs when, what a thread brings back, and how it ends."""
 
 import os
+import random
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -8,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from graphfs.fuse.leading import THREADS
 from graphfs.fuse.loop import ClosedResourceError, Loop
+from graphfs.pauses import about_to_wait
 
 
 def run(main: Callable[[Loop], Awaitable[None]]) -> None:
@@ -166,3 +169,96 @@ def test_a_stop_from_another_thread_ends_the_waiting() -> None:
     run(main)
     os.close(reader)
     os.close(writer)
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_call_here_runs_on_the_loops_thread_and_while_it_waits_another_thread_goes_on(tells: bool) -> None:
+    reader, writer = os.pipe()
+    go = threading.Event()
+    order: list[str] = []
+    threads: set[int] = set()
+
+    def slow() -> str:
+        threads.add(threading.get_ident())
+        if tells:
+            about_to_wait()
+        assert go.wait(30)
+        about_to_wait()  # once more: nothing is left to give
+        return "slow"
+
+    async def waiting(loop: Loop) -> None:
+        order.append(await loop.here(slow))
+        loop.stop()
+
+    async def kernel(loop: Loop) -> None:
+        threads.add(await loop.here(threading.get_ident))
+        os.write(writer, b"x")
+        await loop.wait_readable(reader)
+        order.append("kernel")
+        go.set()
+        with pytest.raises(ClosedResourceError):
+            await loop.wait_readable(writer)
+
+    async def main(loop: Loop) -> None:
+        async with loop.open_nursery() as nursery:
+            nursery.start_soon(waiting, loop)
+            nursery.start_soon(kernel, loop)
+
+    run(main)
+    os.close(reader)
+    os.close(writer)
+    assert order == ["kernel", "slow"]
+    assert len(threads) == 2
+
+
+def test_more_calls_here_than_threads_all_come_back_with_what_they_found() -> None:
+    calls, answers = 3 * THREADS, []
+    few = threading.Barrier(2)
+
+    def wait(number: int) -> int:
+        about_to_wait()
+        few.wait(30)  # two at a time, whichever
+        if number % 3 == 0:
+            raise ZeroDivisionError(number)
+        return number
+
+    async def one(loop: Loop, number: int) -> None:
+        try:
+            answers.append(await loop.here(wait, number))
+        except ZeroDivisionError as error:
+            answers.append(-error.args[0])
+
+    async def main(loop: Loop) -> None:
+        async with loop.open_nursery() as nursery:
+            for number in range(calls):
+                nursery.start_soon(one, loop, number)
+
+    run(main)
+    assert sorted(answers, key=abs) == [-number if number % 3 == 0 else number for number in range(calls)]
+
+
+def test_a_loop_whose_calls_wait_and_return_at_random_answers_each_once() -> None:
+    rounds, tasks, answers = 200, 8, []
+    chance = random.Random(4)
+
+    def call(number: int, kind: int) -> int:
+        if kind:
+            about_to_wait()
+        if kind == 2:
+            threading.Event().wait(0.001)
+        return number
+
+    async def many(loop: Loop, first: int) -> None:
+        for number in range(first, first + rounds):
+            answers.append(await loop.here(call, number, chance.randrange(3)))
+            if chance.randrange(4) == 0:
+                answers.append(await loop.on_thread(call, -number, 0))
+                answers.pop()
+
+    async def main(loop: Loop) -> None:
+        async with loop.open_nursery() as nursery:
+            for task in range(tasks):
+                nursery.start_soon(many, loop, task * rounds)
+
+    run(main)
+    assert sorted(answers) == list(range(rounds * tasks))
