@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -257,6 +258,10 @@ def main(arguments: list[str]) -> int:
                     writing(table, alone, there / f"big-{number}", given.mib << 20)
                 with mounts.drive(given.binding, place / "other", *at, GRAPHFS_TOKEN=token) as mounted:
                     reading(table, mounted.folder / name / f"big-{number}", given.mib << 20)
+                with mounts.drive(given.binding, place / "third", *at, GRAPHFS_TOKEN=token) as mounted:
+                    large = mounted.folder / name / f"big-{number}"
+                    cold()
+                    table.add("read, kept by Nginx", given.mib * 1.048576 / seconds(partial(_read, large)), "MB/s")
                 shutil.rmtree(place)
     finally:
         alone.close()

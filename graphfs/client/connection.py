@@ -5,6 +5,7 @@ It speaks the part of HTTP that our server and a proxy before it speak: replies 
 knows nothing of drives, and it never repeats a request.
 """
 
+import io
 import os
 import select
 import socket
@@ -130,16 +131,17 @@ class Connection:
     def _measured(self, rest: bytes, length: int, deadline: float) -> tuple[bytes, bytes]:
         if len(rest) >= length:
             return rest[:length], rest[length:]
-        body = bytearray(length)
-        body[: len(rest)] = rest
-        view, at = memoryview(body), len(rest)
-        while at < length:
-            self._left(deadline)
-            count = self._socket.recv_into(view[at:])
-            if not count:
-                raise EOFError("it was closed")
-            at += count
-        return bytes(body), b""
+        body = io.BytesIO(bytes(length))  # these very bytes are filled and given: no copy
+        with body.getbuffer() as view:
+            at = len(rest)
+            view[:at] = rest
+            while at < length:
+                self._left(deadline)
+                count = self._socket.recv_into(view[at:])
+                if not count:
+                    raise EOFError("it was closed")
+                at += count
+        return body.getvalue(), b""
 
     def _chunked(self, rest: bytes, deadline: float) -> tuple[bytes, bytes]:
         parts: list[bytes] = []
