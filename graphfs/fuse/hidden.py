@@ -67,16 +67,16 @@ class HiddenNames:
     def hide(self, caller: Caller, node: int, folder: int, name: str, hidden_name: str) -> None:
         """libfuse renames an open file out of the way."""
         renamed, place = folder < FIRST_VIRTUAL, (folder, hidden_name)
-        self._hidden[place] = _Hidden(node, name, renamed, threading.get_ident(), time.monotonic())
+        hidden = self._hidden[place] = _Hidden(node, name, renamed, threading.get_ident(), time.monotonic())
         try:
             if renamed:
                 self._volume.rename(caller, folder, name, folder, hidden_name, Replace.REFUSE)
             else:
                 self._volume.unlink(caller, folder, name)
         except BaseException:
-            del self._hidden[place]
+            self._hidden.pop(place, None)
             raise
-        self._hidden[place].at = time.monotonic()
+        hidden.at = time.monotonic()
 
     def restore(self, caller: Caller, folder: int, name: str) -> None:
         """Another file is about to be put where one was hidden just now: puts it back, so that it is replaced and not
@@ -96,15 +96,17 @@ class HiddenNames:
 
     def unlink(self, caller: Caller, place: Name) -> bool:
         """The last descriptor is closed: removes it for good. False when the name is not a hidden one of ours."""
-        hidden = self._hidden.get(place) if place[1].startswith(PREFIX) else None
-        if hidden is None:
-            return False
-        # under a name that tells in the trash what it was. Never its own again, however shortly: whoever makes a new
-        # file of that name just then would get this one, and lose it
-        known = (place[0], f"{hidden.name}~{place[1][-8:]}")
-        if hidden.renamed:
-            self._leave(hidden.node, place, known, math.inf)
-        if self._hidden.pop(place, None) is None or not hidden.renamed:
+        # Under a name that tells in the trash what it was. Never its own again, however shortly: whoever makes a new
+        # file of that name just then would get this one, and lose it.
+        with self._left:  # a last close and the removal of the folder may come at once: one of them removes it
+            hidden = self._hidden.get(place) if place[1].startswith(PREFIX) else None
+            if hidden is None:
+                return False
+            known = (place[0], f"{hidden.name}~{place[1][-8:]}")
+            if hidden.renamed:
+                self._leave(hidden.node, place, known, math.inf)
+            del self._hidden[place]
+        if not hidden.renamed:
             return True
         done = 0.0
         try:

@@ -102,8 +102,8 @@ class Leadership:
             self._vacant.put(None)
         elif len(self._others) < THREADS:
             thread = threading.Thread(target=self._work, name="fuse-loop", daemon=True)
-            self._others.append(thread)
             thread.start()
+            self._others.append(thread)
 
     def _watch(self) -> None:
         """Takes the loop from a call that takes long and did not say so (it waits for another one, or for a disk)."""

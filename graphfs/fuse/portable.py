@@ -51,8 +51,9 @@ class PathOperations:
         self._opened: dict[int, tuple[int, Name]] = {}
         """Node of each open file, and the name by which it was opened."""
         self._listed: dict[int, int] = {}
-        self._begun: dict[int, float] = {}
         """Node of each open folder. A volume may give a file and a folder the same number."""
+        self._begun: dict[int, float] = {}
+        """When the listing that an open folder reads was begun."""
         self._tops: dict[int, str] = {}
         """Of each open folder that is a query the name in the root that it is below."""
         self._handed = Handed()

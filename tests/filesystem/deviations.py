@@ -15,8 +15,6 @@ class Deviation:
     reason: str
     raises: type[BaseException] = AssertionError
     number: int | None = None
-    moment: bool = False
-    """It shows for a moment only, which the few rounds on a drive over the network may miss."""
 
 
 def _refused(number: int, reason: str) -> Deviation:
@@ -47,7 +45,7 @@ PATH_API: dict[str, Deviation] = EVERY_BINDING | {
         errno.ENOTEMPTY, "the .fuse_hidden... file keeps the folder"
     ),
     "test_readers_see_the_old_or_the_new_file_when_it_is_replaced": Deviation(
-        "libfuse renames the open victim away first: for a moment there is none", moment=True
+        "libfuse renames the open victim away first: for a moment there is none"
     ),
     "test_record_locks_hold_through_another_name": Deviation(
         "the kernel keeps locks by node, and each path is a node of its own"

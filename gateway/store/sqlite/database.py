@@ -216,7 +216,7 @@ class Database:
         if now < self._look_again:
             return
         self._look_again = now + 0.1
-        self._asked = -1
+        self._asked = -1  # the kernel may have dropped what was asked for before
         found = os.statvfs(self._folder)
         free = found.f_bavail * found.f_frsize
         if free < min(_LOW_SPACE, found.f_blocks * found.f_frsize // 10) and self._log_size() > _LOW_SPACE_LOG:

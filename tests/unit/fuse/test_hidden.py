@@ -103,6 +103,7 @@ def test_clearing_a_folder_waits_for_what_is_just_being_removed_from_it(volume: 
     closing = threading.Thread(target=volume.hidden.unlink, args=(ME, (ROOT, HIDDEN)))
     closing.start()
     assert volume.going.wait(30)
+    assert not volume.hidden.unlink(ME, (ROOT, HIDDEN))
     threading.Timer(0.1, volume.go_on.set).start()
     assert volume.hidden.clear(ME, ROOT, ())
     assert volume.lines() == []
