@@ -136,17 +136,21 @@ def parse_derived(name: str) -> int | None:
     return parse_short_id(text) if tilde else None
 
 
-def display_names(files: Sequence[tuple[int, str]], taken: Collection[str] = ()) -> list[str]:
-    """What the files (id, name) of a view are called in it, in the given order; no name twice, none that is in `taken`.
+def display_names(
+    files: Sequence[tuple[int, str]], taken: Collection[str] = (), is_taken: Callable[[str], bool] | None = None
+) -> list[str]:
+    """What the files (id, name) of a view are called in it, in the given order; no name twice, none that is taken.
 
     Of files with one name the one that came first (the lowest id) keeps it; the others, and a file called like a
-    sub-folder (`taken`, names of tags), are called `stem~<id>.ext`. That name is the file's even when another file
-    really has it: then the other one gets its own `~<id>` form. Linear in the number of files.
+    sub-folder (names of tags: `taken` those that files have, `is_taken` any; by default the same), are called
+    `stem~<id>.ext`. That name is the file's even when another file really has it: then the other one gets its own
+    `~<id>` form. Linear in the number of files.
     """
     names = [name for _, name in files]
     folders = frozenset(taken)
     if len(set(names)) == len(names) and folders.isdisjoint(names):
         return names
+    is_taken = is_taken or folders.__contains__
     first: dict[str, int] = {}
     for number, name in files:
         if first.setdefault(name, number) > number:
@@ -156,16 +160,44 @@ def display_names(files: Sequence[tuple[int, str]], taken: Collection[str] = ())
     pending = [(number, name) for number, name in files if number not in shown]
     while pending:
         number, name = pending.pop()
-        derived[number] = _free_form(name, number, folders)
+        derived[number] = _free_form(name, number, is_taken)
         owner = first.get(derived[number])
         if owner is not None and owner not in derived and shown.pop(owner, None) is not None:
             pending.append((owner, derived[number]))
     return [derived.get(number, name) for number, name in files]
 
 
-def _free_form(name: str, number: int, folders: frozenset[str]) -> str:
+def display_name(
+    number: int,
+    name: str,
+    is_repeated: Callable[[int], bool],
+    is_taken: Callable[[str], bool],
+    real_name: Callable[[int], str | None],
+) -> str:
+    """What `display_names` calls one file of a view, found without the others.
+
+    `is_repeated`: whether an older file of the view has the name of this one; `real_name`: the name of a file of the
+    view, None for what is none of it.
+    """
+
+    def gives_way(number: int, name: str, asked: frozenset[int]) -> bool:
+        """Whether it is shown by its derived name."""
+        if is_repeated(number) or is_taken(name):
+            return True
+        claimant = parse_derived(name)
+        if claimant is None or claimant == number or claimant in asked:
+            return False
+        real = real_name(claimant)
+        if real is None or _free_form(real, claimant, is_taken) != name:
+            return False
+        return gives_way(claimant, real, asked | {number})
+
+    return _free_form(name, number, is_taken) if gives_way(number, name, frozenset()) else name
+
+
+def _free_form(name: str, number: int, is_taken: Callable[[str], bool]) -> str:
     tildes = 1
-    while (form := derived_name(name, number, tildes=tildes)) in folders:
+    while is_taken(form := derived_name(name, number, tildes=tildes)):
         tildes += 1  # ends: names of tags are at most 200 bytes long, the form grows to 255
     return form
 

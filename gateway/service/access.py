@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from gateway.service.core import Core, again
 from gateway.service.gate import token_from
-from gateway.store.base import TokenRow, TokensStep
+from gateway.store.base import TokensStep
+from gateway.store.rows import TokenRow
 from graphfs.errors import AlreadyExists, InvalidArgument, NotFound
 from graphfs.model import Caller, Issued, Scope, Token
 

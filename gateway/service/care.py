@@ -147,9 +147,7 @@ class CarePart(TrashPart):
 
     def _unlike(self) -> tuple[BitMap64, dict[int, BitMap64]]:
         """The files, and by tag those which have it, that are not in memory as in their rows."""
-        rows: dict[int, set[int]] = {}
-        for file, tag in self.store.pairs(EdgeState.APPLIED):
-            rows.setdefault(tag, set()).add(file)
+        rows = dict(self.store.members(EdgeState.APPLIED))
         tags = {}
         for tag in rows.keys() | self.index.rows.keys():
             unlike = BitMap64(rows.get(tag, ())) ^ self.index.direct(tag)

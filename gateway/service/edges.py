@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.service.core import Change, Core
-from gateway.store.base import ChangeRow, EdgeRow, EdgeStep, MembersStep, TagRow, TagStep, VocabularyStep
+from gateway.store.base import EdgeStep, MembersStep, TagStep, VocabularyStep
+from gateway.store.rows import ChangeRow, EdgeRow, TagRow
 from graphfs.errors import AlreadyExists
 from graphfs.model import EdgeState, EventKind, Source
 from graphfs.names import check_tag_name, fold

@@ -2,7 +2,8 @@
 
 import threading
 
-from gateway.store.base import Store, TokenRow
+from gateway.store.base import Store
+from gateway.store.rows import TokenRow
 from graphfs.model import Scope, Token
 
 

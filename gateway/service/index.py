@@ -11,17 +11,19 @@ from collections.abc import Callable, Iterable
 
 from pyroaring import BitMap64
 
+from gateway.service.namesakes import Namesakes
 from gateway.store.base import (
-    AliasRow,
     EdgeStep,
     LiveStep,
     MembersStep,
+    NameStep,
+    PathsStep,
     Step,
     Store,
-    TagRow,
     TagStep,
     VocabularyStep,
 )
+from gateway.store.rows import AliasRow, TagRow
 from graphfs.model import EdgeState
 from graphfs.names import fold
 from graphfs.query.ast import All, And, Not, Or, Query, Range, Recent, Review, Search, Tag, Term, Untagged
@@ -40,6 +42,7 @@ class Index:
         self.vocabulary = 0
         """Grows when tags or their names change: what a path means may be another thing."""
         self.live = BitMap64()
+        self.namesakes = Namesakes(store.own_names)
         self.rows: dict[int, TagRow] = {}
         self._below: dict[int, dict[str, int]] = {}
         self._proposed: dict[int, dict[str, int]] = {}
@@ -59,9 +62,13 @@ class Index:
         """Forgets all and reads the store again."""
         with self._lock:
             self.live = BitMap64(self._store.live_files())
-            self._direct = _grouped(self._store.pairs(EdgeState.APPLIED))
-            self._review = _grouped(self._store.pairs(EdgeState.REVIEW))
+            self.namesakes = Namesakes(self._store.own_names)
+            self._direct = self._members(EdgeState.APPLIED)
+            self._review = self._members(EdgeState.REVIEW)
             self.load_tags()
+
+    def _members(self, state: str) -> dict[int, BitMap64]:
+        return {tag: BitMap64(files) for tag, files in self._store.members(state)}
 
     def load_tags(self) -> None:
         """After tags were made, renamed, moved or deleted."""
@@ -94,6 +101,12 @@ class Index:
                 match step:
                     case LiveStep(file, live):
                         self.set_live(file, live)
+                        self.namesakes.forget(file)
+                    case NameStep(file):
+                        self.namesakes.forget(file)
+                        self.generation += 1
+                    case PathsStep():  # which of a file's names is shown hangs on the folders
+                        self.generation += 1
                     case EdgeStep(file, tag, state):
                         self.set_edge(file, tag, state)
                     case TagStep(row):
@@ -307,10 +320,3 @@ class Proposals:
 
     def parent(self, tag: int) -> int:
         return self._index.parent(tag)
-
-
-def _grouped(pairs: Iterable[tuple[int, int]]) -> dict[int, BitMap64]:
-    groups: dict[int, list[int]] = {}
-    for file, tag in pairs:
-        groups.setdefault(tag, []).append(file)
-    return {tag: BitMap64(files) for tag, files in groups.items()}

@@ -9,7 +9,7 @@ from gateway.service.content import content_name
 from gateway.service.core import Change, again
 from gateway.service.edges import EdgePart, Ledger
 from gateway.service.turns import Pace, Turns, left
-from gateway.store.base import EdgeRow
+from gateway.store.rows import EdgeRow
 from graphfs.errors import AlreadyExists, Conflict, InvalidArgument, NameTooLong, NotFound
 from graphfs.model import (
     FROM_TAGGER,

@@ -5,7 +5,7 @@ import msgspec
 from gateway.service.core import Change, again
 from gateway.service.edges import EdgePart, Ledger
 from gateway.service.repeats import batch_entry, once
-from gateway.store.base import AliasRow, BatchRow, ChangeRow, EdgeRow, TagRow
+from gateway.store.rows import AliasRow, BatchRow, ChangeRow, EdgeRow, TagRow
 from graphfs.errors import Conflict, NotFound
 from graphfs.model import Caller, JournalEntry
 from graphfs.names import fold

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from gateway.store.base import BatchRow
+from gateway.store.rows import BatchRow
 from graphfs.errors import Conflict, DriveError
 from graphfs.loans import Making
 from graphfs.model import (

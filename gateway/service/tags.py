@@ -8,7 +8,7 @@ from gateway.service.core import Change, again
 from gateway.service.edges import EdgePart, Ledger
 from gateway.service.index import Proposals
 from gateway.service.repeats import batch_made, nothing, once, tag_renamed, tag_there, tags_merged
-from gateway.store.base import AliasRow, EdgeRow, TagRow
+from gateway.store.rows import AliasRow, EdgeRow, TagRow
 from graphfs.errors import AlreadyExists, InvalidArgument, NoAttribute, NotEmpty, NotFound
 from graphfs.model import Caller, Edge, EdgeState, Merge, Source, Tag, XattrMode
 from graphfs.names import check_tag_name, fold

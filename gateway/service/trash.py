@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from gateway.service.core import Change, again
 from gateway.service.repeats import item_recovered, once, path_restored
 from gateway.service.tree import TreePart, changed
-from gateway.store.base import TrashRow
+from gateway.store.rows import TrashRow
 from graphfs.errors import NotFound
 from graphfs.layout import apply
 from graphfs.model import FILES_ROOT, Caller, EventKind, Layout, Node, Patch, Trashed

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from gateway.service.core import Change, Core, again
 from gateway.service.repeats import node_as_it_is, node_at, nothing, once
 from gateway.service.saves import WINDOW
-from gateway.store.base import EdgeRow, MembersStep, PathsStep, SavedStep, Transaction
+from gateway.store.base import MembersStep, NameStep, PathsStep, SavedStep, Transaction
 from gateway.store.loans import LentStep
+from gateway.store.rows import EdgeRow
 from graphfs.errors import (
     AlreadyExists,
     InvalidArgument,
@@ -202,6 +203,8 @@ class TreePart(Core):
             tx.save_node(found)
             tx.touch(folder, change.now)
             self.relive(change, node)
+            if found.file:
+                change.then(NameStep(found.file))
             change.tell(EventKind.ENTRY, folder, name)
             change.tell(EventKind.NODE, node)
         return found
@@ -230,6 +233,8 @@ class TreePart(Core):
         if node.links > 1:
             tx.save_node(changed(node, links=node.links - 1, ctime=now))
             self.relive(change, node.id)
+            if node.file:
+                change.then(NameStep(node.file))
             change.tell(EventKind.NODE, node.id)
             return
         if why and (node.size or node.tags):
@@ -306,6 +311,7 @@ class TreePart(Core):
         if place and place[1]:
             tx.queue(old.file, now + int(self.settings.settle * 1e9))
             change.live(old.file, True)
+        change.then(NameStep(old.file), NameStep(new.file))
 
     def copy_edges(self, change: Change, edges: Sequence[EdgeRow], file: int) -> None:
         raise NotImplementedError
@@ -397,6 +403,8 @@ class TreePart(Core):
             change.then(PathsStep())
         if folder != new_folder:
             self.relive(change, node.id)
+        if node.file and name != new_name:
+            change.then(NameStep(node.file))
         if node.file and target is None:
             self._saved_beside(change, node, new_folder, new_name)
         change.tell(EventKind.NODE, node.id)
@@ -452,6 +460,7 @@ class TreePart(Core):
         if folder != new_folder:
             self.relive(change, node.id)
             self.relive(change, target.id)
+        change.then(*(NameStep(one.file) for one in (node, target) if one.file))
         for one in (node, target):
             change.tell(EventKind.NODE, one.id)
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 
-from gateway.store.base import DueJob
+from gateway.store.rows import DueJob
 from graphfs.model import JobState
 
 _PERIOD = 180 * 10**9

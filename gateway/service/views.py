@@ -11,7 +11,7 @@ from gateway.service.index import Proposals
 from gateway.service.tags import TagPart
 from graphfs.errors import NotFound, NotSupported
 from graphfs.model import SUPER_ROOT, Caller, Facet, Node, View, ViewEntry
-from graphfs.names import derived_name, display_names, fold, parse_derived
+from graphfs.names import derived_name, display_name, display_names, fold, parse_derived
 from graphfs.query.ast import And, Not, Or, Query, Recent, Review, Tag, Term
 from graphfs.query.facets import Limits, narrowing
 from graphfs.query.parser import Operator, Path, expression, named, parse
@@ -36,8 +36,8 @@ class Answer:
         self.bounds: dict[int, int] = {}
         """How many of the files have a tag at most, of tags of which more is known than how many files there are. Put
         in place of itself, never changed."""
-        self.renamed: dict[int, str] | None = None
-        """The files that are shown by another name than their own, once somebody reads them in parts."""
+        self.younger: BitMap64 | None = None
+        """The files whose name an older one of them has, once somebody reads them in parts."""
         self._evaluate = evaluate
         self._files: BitMap64 | None = None
 
@@ -214,27 +214,41 @@ class ViewPart(TagPart):
         if after or 0 < limit < len(answer.files):
             return self._part(answer, after, limit)
         rows = self.store.named(answer.files)
-        names = self._shown(answer.path, [(row[1].file, row[0]) for row in rows])
-        return [ViewEntry(name, row[1]) for name, row in zip(names, rows, strict=True)]
+        own = [(node.file, name) for name, node in rows]
+        taken = self._taken(answer.path, [name for name, _ in rows])
+        names = display_names(own, taken, lambda form: named(answer.path, form, self.index) is not None)
+        return [ViewEntry(name, node) for name, (_, node) in zip(names, rows, strict=True)]
 
     def _part(self, answer: Answer, after: int, limit: int) -> list[ViewEntry]:
-        """So many files behind this one. Names are unique over all, so those that are others than the files' own are
-        found once, and kept with the answer."""
-        if answer.renamed is None:
-            own = self.store.own_names(answer.files)
-            shown = self._shown(answer.path, own)
-            answer.renamed = {file: name for (file, real), name in zip(own, shown, strict=True) if name != real}
-        start, end, renamed = answer.files.rank(after), len(answer.files), answer.renamed
-        found: list[ViewEntry] = []
-        while start < end and (not limit or len(found) < limit):  # again where some of them went a moment ago
-            files = answer.files[start : start + limit - len(found) if limit else end]
-            found += [ViewEntry(renamed.get(node.file, name), node) for name, node in self.store.named(files)]
+        """So many files behind this one. Names are unique over all."""
+        start, end = answer.files.rank(after), len(answer.files)
+        rows: list[tuple[str, Node]] = []
+        while start < end and (not limit or len(rows) < limit):  # again where some of them went a moment ago
+            files = answer.files[start : start + limit - len(rows) if limit else end]
+            rows += self.store.named(files)
             start += len(files)
-        return found
+        if answer.younger is None:
+            answer.younger = self.index.namesakes.younger(answer.files)
+        younger, names = answer.younger, {name for name, _ in rows}
+        taken = self._taken(answer.path, list(names))
+        if (
+            not taken
+            and younger.isdisjoint(BitMap64(node.file for _, node in rows))
+            and not any("~" in n for n in names)
+        ):
+            return [ViewEntry(name, node) for name, node in rows]
 
-    def _shown(self, path: Path, own: Sequence[tuple[int, str]]) -> list[str]:
-        """What files of these names are called in a view."""
-        return display_names(own, self._taken(path, [name for _, name in own]))
+        def is_taken(name: str) -> bool:
+            return name in taken if name in names else named(answer.path, name, self.index) is not None
+
+        def real_name(file: int) -> str | None:
+            found = self.store.named((file,)) if file in answer.files else []
+            return found[0][0] if found else None
+
+        return [
+            ViewEntry(display_name(node.file, name, younger.__contains__, is_taken, real_name), node)
+            for name, node in rows
+        ]
 
     def _taken(self, path: Path, names: Sequence[str]) -> set[str]:
         """Names of files that lead to a folder here, because a tag or an operator has the name."""

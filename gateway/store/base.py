@@ -14,105 +14,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from gateway.store.loans import LentStep, LoanStep
+from gateway.store.rows import AliasRow, BatchRow, ChangeRow, DueJob, EdgeRow, Name, TagRow, TokenRow, TrashRow
 from graphfs.model import Entry, Extent, JobRecord, Layout, Node, Problem
-
-
-class Name(Struct, frozen=True):
-    """One name of a node, and whether it is reachable under `files/`."""
-
-    entry: int
-    folder: int
-    name: str
-    live: bool
-
-
-class TagRow(Struct, frozen=True):
-    """A tag as stored; `key` is the folded name."""
-
-    id: int
-    parent: int
-    name: str
-    key: str
-    changed: int
-    proposed: bool = False
-    """Only a machine has spoken of it, and no file has it: nobody is shown it but who reviews."""
-
-
-class AliasRow(Struct, frozen=True):
-    parent: int
-    key: str
-    name: str
-    tag: int
-
-
-class EdgeRow(Struct, frozen=True):
-    """What is said of a file and a tag, by ids."""
-
-    file: int
-    tag: int
-    state: str
-    source: str
-    model: str = ""
-    prompt: str = ""
-    confidence: float = 1.0
-    evidence: str = ""
-    at: int = 0
-    actor: str = ""
-
-
-class BatchRow(Struct, frozen=True):
-    id: int
-    at: int
-    last: int
-    uid: int
-    pid: int
-    actor: str
-    why: str
-    changes: int
-    undone: bool
-
-
-class ChangeRow(Struct, frozen=True):
-    """A step of a batch: `before` and `after` are JSON, `null` for nothing."""
-
-    kind: str
-    file: int
-    tag: int
-    before: str
-    after: str
-
-
-class TrashRow(Struct, frozen=True):
-    node: int
-    path: str
-    at: int
-    uid: int
-    actor: str
-    why: str
-
-
-class TokenRow(Struct, frozen=True):
-    """A token as stored: its secret only as a SHA-256, the scopes joined by commas."""
-
-    name: str
-    digest: str
-    scopes: str
-    uid: int
-    gid: int
-    created: int
-    expires: int
-    by: str
-
-
-class DueJob(Struct, frozen=True):
-    """A job that can be leased now."""
-
-    file: int
-    node: int
-    version: int
-    size: int
-    attempts: int
-    worker: str
 
 
 class LiveStep(Struct, frozen=True, tag="live"):
@@ -120,6 +23,12 @@ class LiveStep(Struct, frozen=True, tag="live"):
 
     file: int
     live: bool
+
+
+class NameStep(Struct, frozen=True, tag="name"):
+    """A file has other names than before."""
+
+    file: int
 
 
 class EdgeStep(Struct, frozen=True, tag="edge"):
@@ -168,8 +77,8 @@ class SavedStep(Struct, frozen=True, tag="saved"):
 
 
 Step = (
-    LiveStep | EdgeStep | TagStep | MembersStep | VocabularyStep | PathsStep | TokensStep | SavedStep | LentStep
-    | LoanStep
+    LiveStep | NameStep | EdgeStep | TagStep | MembersStep | VocabularyStep | PathsStep | TokensStep | SavedStep
+    | LentStep | LoanStep
 )  # fmt: skip
 
 
@@ -433,14 +342,14 @@ class Store(Reader, Protocol):
         """The live ones of these files (ascending stable ids) with the oldest live name of each."""
         ...
 
-    def own_names(self, files: Iterable[int]) -> list[tuple[int, str]]:
-        """The same, but for each file its stable id and that name only."""
+    def own_names(self, files: Iterable[int]) -> list[tuple[int, str, bool]]:
+        """The same, but for each file its stable id, that name, and whether it is the only one that the file has."""
         ...
 
     def live_files(self) -> Iterable[int]: ...
     def arrived_since(self, when: int) -> Iterable[int]: ...
-    def pairs(self, state: str) -> Iterable[tuple[int, int]]:
-        """(file, tag) of every edge in this state."""
+    def members(self, state: str) -> Iterable[tuple[int, list[int]]]:
+        """Tags, and the files that have each by an edge in this state."""
         ...
 
     def batches(self, limit: int, before: int) -> list[BatchRow]: ...

@@ -7,6 +7,7 @@ Threads start with the first thing to do (a mount forks before that), and end wi
 import logging
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from threading import Condition, Thread
 from typing import TypeVar
 
@@ -99,3 +100,17 @@ def _run(job: Callable[[], T]) -> T | None:
     except Exception:  # the thread must live on, whatever one job did
         log.exception("a background job failed")
     return None
+
+
+def begun(call: Callable[[], T]) -> Callable[[], T]:
+    """The same call, being made in a thread of its own already: who makes it waits for what comes of that."""
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as error:  # noqa: BLE001  # who waits for it gets it
+            outcome.set_exception(error)
+
+    Thread(target=run, name="graphfs-ahead", daemon=True).start()
+    return outcome.result

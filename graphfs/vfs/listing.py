@@ -101,7 +101,8 @@ class StoreListing:
 
 
 class RoomListing:
-    """A folder that is a query: a snapshot, made when it is opened, and when reading starts anew."""
+    """A folder that is a query: asked when it is opened, and when reading starts anew. Its first entries are read then,
+    others when somebody gets there."""
 
     def __init__(
         self,
@@ -124,7 +125,7 @@ class RoomListing:
 
     @property
     def ready(self) -> bool:
-        return self._snapshot is not None
+        return self._snapshot is not None and self._snapshot.complete
 
     def changed(self, event: Event) -> None:
         if event.kind is EventKind.NODE and self._snapshot is not None:

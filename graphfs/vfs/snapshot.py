@@ -1,4 +1,4 @@
-"""The entries of a folder as they were at one moment, kept small. Not when that moment is, nor what the folder is.
+"""The entries of a folder as they are found, kept small. Not when they are asked for, nor what the folder is.
 
 A listing stays as long as it is open, and that of a tag of 100,000 files would be 60 MB of objects, which a process
 does not give back when they are gone. What is not being read is kept packed, in a sixth of that.
@@ -6,13 +6,17 @@ does not give back when they are gone. What is not being read is kept packed, in
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from threading import Lock
 
 import msgspec
 
+from graphfs.errors import DriveError
 from graphfs.vfs.interface import DirectoryEntry
 
 BLOCK = 2048
 """Entries that are packed together. A folder of fewer is kept as it is."""
+STEP = 256
+"""Entries that are read together."""
 
 _Entries = list[DirectoryEntry]
 _pack = msgspec.msgpack.Encoder().encode
@@ -20,29 +24,50 @@ _unpack = msgspec.msgpack.Decoder(_Entries).decode
 
 
 class Snapshot:
-    """Entries, in order. It reads all of them when it is made."""
+    """Entries, in order. What was read once stays as it was; more is read when somebody gets there. Thread-safe."""
 
     def __init__(self, entries: Iterable[DirectoryEntry]) -> None:
+        self._source = iter(entries)
         self._blocks: list[bytes | _Entries] = []
-        self._open: tuple[int, _Entries] = (-1, [])
+        self._last: _Entries = []
+        """Behind the blocks, less than one."""
         self._count = 0
-        source = iter(entries)
-        block = list(islice(source, BLOCK))
-        while block:
-            self._count += len(block)
-            following = list(islice(source, BLOCK))
-            self._blocks.append(_packed(block) if following or self._blocks else block)
-            block = following
-
-    def __len__(self) -> int:
-        return self._count
+        self._open: tuple[int, _Entries] = (-1, [])
+        self._lock = Lock()
+        self._error: DriveError | None = None
+        self.complete = False
+        """Whether all was read."""
+        self._read()
 
     def after(self, number: int) -> Iterator[DirectoryEntry]:
-        """Those behind the first `number` ones."""
-        start = number % BLOCK
-        for index in range(number // BLOCK, len(self._blocks)):
-            yield from islice(self._block(index), start, None)
-            start = 0
+        """Those behind the first `number` ones. DriveError: what follows could not be read, nor will be from here."""
+        while part := self._part(number):
+            yield from part
+            number += len(part)
+
+    def _part(self, number: int) -> _Entries:
+        with self._lock:
+            while number >= self._count and not self.complete:
+                self._read()
+            if number >= self._count:
+                return []
+            index, start = divmod(number, BLOCK)
+            return (self._block(index) if index < len(self._blocks) else self._last)[start:]
+
+    def _read(self) -> None:
+        if self._error is not None:
+            raise self._error
+        try:
+            more = list(islice(self._source, STEP))
+        except DriveError as error:
+            self._error = error
+            raise
+        self.complete = len(more) < STEP
+        self._count += len(more)
+        self._last += more
+        if len(self._last) >= BLOCK:
+            self._blocks.append(_packed(self._last[:BLOCK]))
+            self._last = self._last[BLOCK:]
 
     def _block(self, index: int) -> _Entries:
         block = self._blocks[index]

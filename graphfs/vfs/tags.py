@@ -7,6 +7,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -15,9 +16,10 @@ from msgspec import Struct
 from graphfs.api import Content, Tags, Tree, Views, Xattrs
 from graphfs.errors import AlreadyExists, IsAFolder, NoAttribute, NotAFolder, NotFound, NotPermitted
 from graphfs.model import SUPER_ROOT, Caller, Event, EventKind, Facet, Node, Replace, View, ViewEntry
+from graphfs.vfs.background import begun
 from graphfs.vfs.interface import Attributes, DirectoryEntry, Invalidation
 from graphfs.vfs.tags_arrivals import Arrivals, Memory
-from graphfs.vfs.tags_believed import SECONDS, Believed
+from graphfs.vfs.tags_believed import SECONDS, Believed, listed
 from graphfs.vfs.tags_moves import Moves
 from graphfs.vfs.tags_names import is_probe
 from graphfs.vfs.tags_places import Places
@@ -31,8 +33,8 @@ _RECENT = "+recent"
 _REVIEW = "+review"
 _ALL = "+all"
 _PROBES = 4096
-_PART = 4096
-"""Files of a view that are asked for together."""
+_FIRST_PART, _PART = 256, 4096
+"""Files of a view that are asked for together, at first and then."""
 FOLDERS = 50_000
 """Folders that the kernel may know."""
 _FORGETTING = 10.0
@@ -188,12 +190,17 @@ class TagsRoom:
             cookie += 1
             yield DirectoryEntry(name, self._of_file(name), cookie)
         attributes, links = self._attributes, self._links
+        believed = 0.0
         for files in self._files(caller, path):
-            self._believed.gave(node, [entry.name for entry in files], [entry.node.id for entry in files])
+            if not believed:
+                believed = listed(len(files) if len(files) < _FIRST_PART else self._drive.view(caller, path).files)
+            self._believed.gave(node, [entry.name for entry in files], [entry.node.id for entry in files], believed)
             for entry in files:
                 cookie += 1
                 shown = self._of_link(caller, (*path, entry.name), entry.node) if links else attributes(entry.node)
-                if shown.entry_timeout > SECONDS:
+                if believed > SECONDS <= min(shown.entry_timeout, shown.attribute_timeout):
+                    shown = msgspec.structs.replace(shown, entry_timeout=believed, attribute_timeout=believed)
+                elif shown.entry_timeout > SECONDS:
                     shown = msgspec.structs.replace(shown, entry_timeout=SECONDS)
                 yield DirectoryEntry(entry.name, shown, cookie)
         for facet in [*self._drive.view_facets(caller, path), *([] if path else self._sets(caller))]:
@@ -201,13 +208,26 @@ class TagsRoom:
             yield DirectoryEntry(facet.name, self._of_facet(path, facet), cookie)
 
     def _files(self, caller: Caller, path: LiteralPath) -> Iterator[list[ViewEntry]]:
-        """The files of a view: of a drive in this process in parts, for all of them at once would be a hundred
-        megabytes; of one that is elsewhere in one answer."""
-        most = 0 if self._around.late else _PART
-        files = self._drive.view_files(caller, path, 0, most)
+        """The files of a view, in parts: the first is small and soon there. Of a drive that is elsewhere the one that
+        follows is asked for while another is read, once somebody reads on."""
+
+        def ask(after: int, most: int) -> Callable[[], list[ViewEntry]]:
+            return partial(self._drive.view_files, caller, path, after, most)
+
+        most = _FIRST_PART
+        files = ask(0, most)()
         while files:
+            following = None
+            if len(files) == most:
+                following = ask(files[-1].node.file, _PART)
+                if self._around.late and most == _PART:
+                    following = begun(following)
             yield files
-            files = self._drive.view_files(caller, path, files[-1].node.file, most) if len(files) == most else []
+            most = _PART
+            try:
+                files = following() if following else []
+            except NotFound:  # the tag went while its folder is open
+                return
 
     def _sets(self, caller: Caller) -> list[Facet]:
         """What the root lists beside the tags, once there are files. How many are recent takes long to count: nobody

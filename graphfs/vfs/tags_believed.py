@@ -1,7 +1,7 @@
 """Which entries of views the kernel believes without asking, and which it must forget when something changes.
 
 A name in a view that is looked up is asked for again at every use: another program may have saved over the file by
-another of its paths. Only what a listing gave is believed for a second, so that `ls -l` costs one call; those
+another of its paths. Only what a listing gave is believed for a second or so, so that `ls -l` costs one call; those
 entries are remembered here for as long.
 """
 
@@ -14,8 +14,17 @@ from graphfs.names import parse_derived, split_extension
 from graphfs.vfs.interface import Invalidation
 
 SECONDS = 1.0
+_EACH = 40e-6
+_MOST = 10.0
 LOOKED = 4096
 """Names looked up that are remembered."""
+
+
+def listed(entries: int) -> float:
+    """Seconds for which the entries of a folder with so many are believed. Who lists a large one and then looks at each
+    file gets to the first one when all were listed, and to the last one later still: were they too old by then, each
+    would be asked for alone, and meanwhile all others grow too old."""
+    return min(max(SECONDS, entries * _EACH), _MOST)
 
 
 class Given:
@@ -78,12 +87,12 @@ class Believed:
         """The same by node and by name."""
         self._lock = threading.Lock()
 
-    def gave(self, folder: int, names: Sequence[str], nodes: Sequence[int]) -> None:
-        """Entries of a folder went to the kernel, to be believed from now on."""
+    def gave(self, folder: int, names: Sequence[str], nodes: Sequence[int], seconds: float) -> None:
+        """Entries of a folder went to the kernel, to be believed from now on for so long."""
         now = self._clock()
         with self._lock:
             self._prune(now)
-            self._given.append(Given(folder, now + SECONDS, names, nodes))
+            self._given.append(Given(folder, now + seconds, names, nodes))
 
     def _prune(self, now: float) -> None:
         while self._given and self._given[0].until < now:

@@ -315,6 +315,8 @@ def test_a_text_that_was_read_half_written_is_read_again(
 
     def read(text: str, values: dict[str, Any] | None = None, **how: bool) -> list[list[Any]]:
         rows = truth(text, values, **how)
+        if ":Answer" not in text:  # the log's follower asks too
+            return rows
         alone.append(how.get("alone", False))
         return rows if alone[-1] else [[torn, *row[1:]] for row in rows]
 

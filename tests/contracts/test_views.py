@@ -7,7 +7,8 @@ import pytest
 
 from gateway.service.service import open_service
 from graphfs.errors import InvalidArgument, NotFound
-from graphfs.model import FILES_ROOT, Node, View
+from graphfs.model import FILES_ROOT, SUPER_ROOT, Node, Replace, View
+from graphfs.names import short_id
 from tests.contracts.conftest import CONFIG
 from tests.contracts.ground import ODD_NAMES, OWNER, Ground
 
@@ -67,6 +68,48 @@ def test_parts_of_a_view_are_the_whole_and_its_names_are_unique(library: Ground)
     middle = whole[4].node.file
     assert library.drive.view_files(OWNER, ("red",), middle) == whole[5:]
     assert library.drive.view_files(OWNER, ("red",), middle + 1, 2) == whole[5:7]
+
+
+def test_parts_are_the_whole_after_every_change_of_names(library: Ground) -> None:
+    drive = library.drive
+    one, two, three = (library.folder(name) for name in ("one", "two", "three"))
+    first, second = library.file("one/x", b"1", tags=("red",)), library.file("two/x", b"2", tags=("red",))
+    shown = f"x~{short_id(second.file)}"
+
+    def names() -> set[str]:
+        whole, parts = drive.view_files(OWNER, ("red",)), []
+        while part := drive.view_files(OWNER, ("red",), parts[-1].node.file if parts else 0, 2):
+            parts += part
+        assert parts == whole
+        return {entry.name for entry in whole} - {"a", "b", "d"}
+
+    assert names() == {"x", shown}
+    drive.rename(OWNER, one.id, "x", one.id, "y")
+    assert names() == {"y", "x"}
+    drive.rename(OWNER, two.id, "x", one.id, "z")
+    assert names() == {"y", "z"}
+    drive.rename(OWNER, one.id, "z", two.id, "y")
+    assert names() == {"y", f"y~{short_id(second.file)}"}
+    drive.link(OWNER, second.id, two.id, "later")  # the older name is shown
+    assert names() == {"y", f"y~{short_id(second.file)}"}
+    drive.unlink(OWNER, two.id, "y")
+    assert names() == {"y", "later"}
+    third = library.file("three/later", b"3", tags=("red",))
+    assert names() == {"y", "later", f"later~{short_id(third.file)}"}
+    drive.rename(OWNER, one.id, "y", three.id, "later", Replace.EXCHANGE)  # they keep who they are, and change names
+    assert names() == {"later", "y", f"later~{short_id(second.file)}"}
+    library.file("one/other", b"4", tags=("red",))
+    drive.rename(OWNER, one.id, "other", three.id, "later")  # replaced: the new content is the old file
+    assert names() == {"later", "y", f"later~{short_id(second.file)}"}
+    drive.unlink(OWNER, three.id, "later")
+    assert names() == {"y", "later"}
+    drive.restore(OWNER, next(item.id for item in drive.trash(OWNER) if item.path.endswith("three/later")))
+    assert names() == {"later", "y", f"later~{short_id(second.file)}"}
+    elsewhere = drive.create(OWNER, SUPER_ROOT, f".Trash-{OWNER.uid}", stat.S_IFDIR | 0o700)
+    drive.link(OWNER, second.id, one.id, "still")
+    drive.rename(OWNER, FILES_ROOT, "two", elsewhere.id, "two")  # it takes `later` along
+    assert names() == {"later", "y", "still"}
+    assert first.file == min(entry.node.file for entry in drive.view_files(OWNER, ("red",)) if entry.name == "later")
 
 
 def test_files_stop_being_recent_by_time_alone(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ OURS = {*PACKAGES, "mount", "tests", "bench"}
 NOT_IMPORTED = {
     "llama-index": "the umbrella of what the tagger imports as llama_index.core",
     "trio": "pyfuse3's event loop",
-    "neo4j": "the driver of the cluster's store, an engine that is not in gateway/store yet",
+    "neo4j-rust-ext": "the codec of the driver neo4j, compiled",
 }
 
 

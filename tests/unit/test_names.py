@@ -13,6 +13,7 @@ from graphfs.names import (
     check_file_name,
     check_tag_name,
     derived_name,
+    display_name,
     display_names,
     fold,
     join_tag_path,
@@ -234,6 +235,15 @@ def test_shown_names_are_unique_stable_and_resolve(files: list[tuple[int, str]],
             assert shown[files.index((number, name))] == name or name in claimed
     assert resolve_name("nothing.txt", by_name, real.get) is None
     assert resolve_name("nothing~1.txt", by_name, real.get) is None
+
+
+@given(few_files, st.sets(few_names.filter(lambda name: len(name) <= 200)))
+def test_one_name_is_found_without_the_others(files: list[tuple[int, str]], taken: set[str]) -> None:
+    younger = {number for number, name in files if any(same == name and older < number for older, same in files)}
+    real = dict(files)
+    assert display_names(files, taken & set(real.values()), taken.__contains__) == [
+        display_name(number, name, younger.__contains__, taken.__contains__, real.get) for number, name in files
+    ]
 
 
 def test_100_000_names_take_no_time() -> None:

@@ -5,12 +5,12 @@ import threading
 from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import TypeVar
 
-from gateway.store.base import Name
 from gateway.store.neo4j.connection import Connection
 from gateway.store.neo4j.known import LONGEST, Answers, Known, Place, keys_of
 from gateway.store.neo4j.reader import Neo4jReader
 from gateway.store.neo4j.texts import stored
 from gateway.store.neo4j.writes import Key, key, text_key
+from gateway.store.rows import Name
 from graphfs.errors import DriveError, Unavailable
 from graphfs.model import Entry, Node
 

@@ -8,9 +8,10 @@ Everything that can be read or written has a key. `reads` are the keys it relies
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from gateway.store.base import EdgeRow, Name, Notes
+from gateway.store.base import Notes
 from gateway.store.neo4j.reader import JobRow, Neo4jReader
 from gateway.store.neo4j.writes import Writes
+from gateway.store.rows import EdgeRow, Name
 from graphfs.model import Extent, Node
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 
-from gateway.store.base import AliasRow, BatchRow, ChangeRow, DueJob, EdgeRow, Overtaken, TagRow, TokenRow, TrashRow
+from gateway.store.base import Overtaken
 from gateway.store.neo4j.pending import Pending
 from gateway.store.neo4j.reader import JobRow, answer_key, record_of
 from gateway.store.neo4j.writes import Key, key, text_key
+from gateway.store.rows import AliasRow, BatchRow, ChangeRow, DueJob, EdgeRow, TagRow, TokenRow, TrashRow
 from graphfs.model import JobRecord
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 
-from gateway.store.base import Name, Overtaken
+from gateway.store.base import Overtaken
 from gateway.store.neo4j.marks import of_extents
 from gateway.store.neo4j.pending import Pending
 from gateway.store.neo4j.texts import plain, stored
 from gateway.store.neo4j.writes import Key, key, text_key
+from gateway.store.rows import Name
 from graphfs.model import Extent, Node
 
 _FOLDER = 0o040000

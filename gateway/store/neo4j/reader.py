@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gateway.store.base import AliasRow, BatchRow, ChangeRow, EdgeRow, Name, Overtaken, TagRow, TokenRow, TrashRow
+from gateway.store.base import Overtaken
 from gateway.store.neo4j.connection import Connection
 from gateway.store.neo4j.marks import of_extents, of_record, of_text
 from gateway.store.neo4j.texts import plain, stored
+from gateway.store.rows import AliasRow, BatchRow, ChangeRow, EdgeRow, Name, TagRow, TokenRow, TrashRow
 from graphfs.model import Entry, Extent, JobRecord, JobState, Layout, Node
 
 _log = logging.getLogger(__name__)
@@ -92,6 +93,11 @@ class Neo4jReader:
     def query(self, text: str, **values: Any) -> list[list[Any]]:
         return self.connection.read(text, values)
 
+    def _collected(self, text: str, **values: Any) -> list[list[Any]]:
+        """The rows that the text collects into one list: of many the driver makes them four times as fast."""
+        rows: list[list[Any]] = self.query(text, **values)[0][0]
+        return rows
+
     # -- the tree
 
     def node(self, node: int) -> Node | None:
@@ -125,9 +131,9 @@ class Neo4jReader:
 
     def listed(self, folder: int, after: int, limit: int) -> list[Entry]:
         """The names of a folder, asked for."""
-        rows = self.query(
+        rows = self._collected(
             f"MATCH ()-[h:HOLDS]->(n) WHERE h.folder = $folder AND h.id > $after"
-            f" WITH h, n ORDER BY h.id LIMIT $limit RETURN {NODE}, h.id, h.name",
+            f" WITH h, n ORDER BY h.id LIMIT $limit RETURN collect([{NODE}, h.id, h.name])",
             folder=folder,
             after=after,
             limit=limit or _MANY,
@@ -245,18 +251,24 @@ class Neo4jReader:
         return [row[0] for row in rows]
 
     def named(self, files: Iterable[int]) -> list[tuple[str, Node]]:
-        rows = self.query(
+        rows = self._collected(
             f"UNWIND $files AS file MATCH (:File {{id: file}})<-[:IS]-(n:Node) WHERE n.live {_OLDEST}"
-            f" RETURN {NODE}, e.name ORDER BY n.file",
+            f" WITH n, e ORDER BY n.file RETURN collect([{NODE}, e.name])",
             files=list(files),
         )
         return [(plain(row[-1]), node_of(row)) for row in _there(rows, end=_WIDTH + 1)]
 
-    def own_names(self, files: Iterable[int]) -> list[tuple[int, str]]:
-        return [(node.file, name) for name, node in self.named(files)]
+    def own_names(self, files: Iterable[int]) -> list[tuple[int, str, bool]]:
+        rows = self._collected(
+            f"UNWIND $files AS file MATCH (:File {{id: file}})<-[:IS]-(n:Node) WHERE n.live {_OLDEST}"
+            " WITH n, e ORDER BY n.file RETURN collect([n.file, e.name, n.links])",
+            files=list(files),
+        )
+        return [(file, plain(name), links == 1) for file, name, links in _there(rows, end=3)]
 
     def live_files(self) -> Iterable[int]:
-        return [row[0] for row in self.query("MATCH (n:Node) WHERE n.live AND n.file > 0 RETURN n.file")]
+        found: list[int] = self.query("MATCH (n:Node) WHERE n.live AND n.file > 0 RETURN collect(n.file)")[0][0]
+        return found
 
     def live_of(self, files: Sequence[int]) -> set[int]:
         rows = self.query(
@@ -294,9 +306,9 @@ class Neo4jReader:
         rows = self.query(f"MATCH (:Tag {{id: $id}})<-[h:HAS_TAG]-() RETURN {_EDGE}", id=tag)
         return [EdgeRow(*row) for row in _there(rows, end=3)]
 
-    def pairs(self, state: str) -> Iterable[tuple[int, int]]:
-        rows = self.query("MATCH ()-[h:HAS_TAG]->() WHERE h.state = $state RETURN h.file, h.tag", state=state)
-        return [(row[0], row[1]) for row in rows]
+    def members(self, state: str) -> Iterable[tuple[int, list[int]]]:
+        rows = self.query("MATCH ()-[h:HAS_TAG]->() WHERE h.state = $state RETURN h.tag, collect(h.file)", state=state)
+        return [(tag, files) for tag, files in rows if tag is not None]
 
     # -- the journal and the trash
 

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 from neo4j.exceptions import DriverError, Neo4jError
 
-from gateway.store.base import ChangeRow
 from gateway.store.neo4j.connection import Connection, translate
 from gateway.store.neo4j.marks import SET_ALL
 from gateway.store.neo4j.reader import NODE
 from gateway.store.neo4j.texts import plain, stored
+from gateway.store.rows import ChangeRow
 from gateway.store.tables import Row, Table
 from graphfs.model import FIRST_FREE_ID
 

@@ -4,8 +4,8 @@ import hashlib
 from enum import IntEnum
 from typing import Any
 
-from gateway.store.base import AliasRow, BatchRow, ChangeRow, EdgeRow, TagRow, TokenRow, TrashRow
 from gateway.store.neo4j.reader import JobRow
+from gateway.store.rows import AliasRow, BatchRow, ChangeRow, EdgeRow, TagRow, TokenRow, TrashRow
 from graphfs.model import Extent
 
 

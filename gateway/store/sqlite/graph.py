@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gateway.store.base import AliasRow, BatchRow, ChangeRow, EdgeRow, TagRow, TrashRow
+from gateway.store.rows import AliasRow, BatchRow, ChangeRow, EdgeRow, TagRow, TrashRow
 from gateway.store.sqlite.records import OF_FILE
 
 _EDGE = "file, tag, state, source, model, prompt, confidence, evidence, at, actor"
@@ -42,8 +42,11 @@ class GraphReader:
     def edges_of(self, tag: int) -> list[EdgeRow]:
         return [EdgeRow(*row) for row in self.query(f"SELECT {_EDGE} FROM edge WHERE tag = ?", (tag,))]
 
-    def pairs(self, state: str) -> Iterable[tuple[int, int]]:
-        return [(row[0], row[1]) for row in self.query("SELECT file, tag FROM edge WHERE state = ?", (state,))]
+    def members(self, state: str) -> Iterable[tuple[int, list[int]]]:
+        groups: dict[int, list[int]] = {}
+        for file, tag in self.query("SELECT file, tag FROM edge WHERE state = ?", (state,)):
+            groups.setdefault(tag, []).append(file)
+        return groups.items()
 
     def batches(self, limit: int, before: int) -> list[BatchRow]:
         rows = self.query(

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import astuple
 
-from gateway.store.base import DueJob, TokenRow
+from gateway.store.rows import DueJob, TokenRow
 from gateway.store.sqlite.records import OF_FILE
 from graphfs.model import JobRecord, JobState
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gateway.store.base import Name
+from gateway.store.rows import Name
 from graphfs.errors import InvalidArgument
 from graphfs.model import Entry, Extent, Layout, Node
 
@@ -146,8 +146,8 @@ class RecordReader:
     def named(self, files: Iterable[int]) -> list[tuple[str, Node]]:
         return [(_decode(row[0]), Node(*row[1:])) for row in self._of_files(files, _NODE)]
 
-    def own_names(self, files: Iterable[int]) -> list[tuple[int, str]]:
-        return [(row[1], _decode(row[0])) for row in self._of_files(files, "n.file")]
+    def own_names(self, files: Iterable[int]) -> list[tuple[int, str, bool]]:
+        return [(row[2], _decode(row[0]), row[1] == 1) for row in self._of_files(files, "n.links, n.file")]
 
     def _of_files(self, files: Iterable[int], columns: str) -> list[tuple[Any, ...]]:
         """The live ones of the files: name, then these columns, of which the last is the stable id."""

@@ -1,11 +1,13 @@
 """A snapshot of a folder is the list of its entries, from wherever it is read."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
+from graphfs.errors import Unavailable
 from graphfs.vfs.interface import Attributes, DirectoryEntry
-from graphfs.vfs.snapshot import BLOCK, Snapshot
+from graphfs.vfs.snapshot import BLOCK, STEP, Snapshot
 
 BYTES_NAME = os.fsdecode(b"\xff\xfe name")
 FAR = (1 << 63) - 1
@@ -23,14 +25,15 @@ def _entries(count: int, odd: int = -1) -> list[DirectoryEntry]:
     ]
 
 
-@pytest.mark.parametrize("count", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK + 7])
+@pytest.mark.parametrize("count", [0, 1, STEP, STEP + 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK + 7])
 def test_it_goes_on_behind_any_entry(count: int) -> None:
     entries = _entries(count)
-    snapshot = Snapshot(iter(entries))
-    assert len(snapshot) == count
-    for start in {0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, count - 1, count, count + 1}:
-        if start >= 0:
+    for start in (0, 1, STEP, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, max(count - 1, 0), count, count + 1):
+        snapshot = Snapshot(iter(entries))
+        for _ in range(2):  # as it is read, and as it was read
             assert list(snapshot.after(start)) == entries[start:]
+        assert list(snapshot.after(0)) == entries
+        assert snapshot.complete
 
 
 @pytest.mark.parametrize("odd", [0, BLOCK + 3])
@@ -44,3 +47,28 @@ def test_two_readers_do_not_disturb_each_other() -> None:
     snapshot = Snapshot(entries)
     both = zip(snapshot.after(0), snapshot.after(BLOCK), strict=False)
     assert list(both) == list(zip(entries[:-BLOCK], entries[BLOCK:], strict=True))
+
+
+def test_only_what_somebody_gets_to_is_read() -> None:
+    source = iter(_entries(BLOCK))
+    snapshot = Snapshot(source)
+    assert next(snapshot.after(0)).cookie == 1
+    assert not snapshot.complete
+    assert next(source).cookie == STEP + 1
+
+
+def test_entries_that_could_not_be_read_are_not_the_end() -> None:
+    entries = _entries(STEP + 10)
+
+    def source() -> Iterator[DirectoryEntry]:
+        yield from entries
+        raise Unavailable("the server is gone")
+
+    snapshot = Snapshot(source())
+    for _ in range(2):
+        found = []
+        with pytest.raises(Unavailable):
+            for entry in snapshot.after(0):
+                found.append(entry)
+        assert found == entries[:STEP]
+    assert not snapshot.complete

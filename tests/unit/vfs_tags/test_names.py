@@ -92,7 +92,7 @@ def test_a_memory_is_bounded_in_time_and_number() -> None:
 def test_what_the_kernel_believes_is_remembered_for_a_second() -> None:
     now = [0.0]
     believed = Believed(lambda: now[0])
-    believed.gave(7, ["f.txt", "f~1a.txt"], [20, 42])
+    believed.gave(7, ["f.txt", "f~1a.txt"], [20, 42], 1.0)
     believed.looked(8, "f.txt", 20)
     assert set(believed.stale(Event(1, EventKind.NODE, 20))) == {Invalidation(7, "f.txt"), Invalidation(8, "f.txt")}
     assert set(believed.stale(Event(2, EventKind.ENTRY, 2, "f.txt"))) == {
