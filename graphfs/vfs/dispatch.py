@@ -20,7 +20,7 @@ from graphfs.vfs.invalidation import Invalidations
 from graphfs.vfs.listing import Listing
 from graphfs.vfs.locks import Locks
 from graphfs.vfs.origins import Origins
-from graphfs.vfs.room import Labels, Room
+from graphfs.vfs.room import Labels, Room, Show
 from graphfs.vfs.shown import Refused, Shown, Verdict
 from graphfs.vfs.xattrs import ExtendedAttributes
 
@@ -31,7 +31,7 @@ _EXACT = 1.0
 TIMEOUT = 1.0
 """Seconds for which the kernel may believe names and attributes without asking."""
 
-Rooms = Callable[[Callable[[Node], Attributes]], Mapping[str, Room]]
+Rooms = Callable[[Show], Mapping[str, Room]]
 """Makes the rooms, by their names in the mount's root, from the way to show a node of the store."""
 
 
@@ -95,8 +95,9 @@ class Dispatch:
         self._numbers = count(1)
         self._unsubscribe = drive.subscribe(self._on_event)
 
-    def attributes(self, node: Node) -> Attributes:
-        """A node of the store as stat shows it: with what was written to it and is not a version yet."""
+    def attributes(self, node: Node, listed: float = 0.0) -> Attributes:
+        """A node of the store as stat shows it: with what was written to it and is not a version yet. `listed`: seconds
+        for which the listing of a view is believed that it is in; settings under a second go before."""
         size, stored, atime, mtime, ctime = node.size, node.stored, node.atime, node.mtime, node.ctime
         number = node.id
         file = self._files.get(number) if self._files else None
@@ -110,6 +111,11 @@ class Dispatch:
         if self._accessed:
             atime = self._accessed.get(number, atime)
         links = node.links + node.tags if stat.S_ISREG(node.mode) else node.links
+        entry_timeout, attribute_timeout = self._entry_timeout, self._attribute_timeout
+        if listed and min(entry_timeout, attribute_timeout) < TIMEOUT:
+            entry_timeout = min(entry_timeout, listed)
+        elif listed:
+            entry_timeout, attribute_timeout = listed, max(attribute_timeout, listed)
         return Attributes(
             number,
             node.mode,
@@ -122,8 +128,8 @@ class Dispatch:
             atime,
             mtime,
             ctime,
-            self._entry_timeout,
-            self._attribute_timeout,
+            entry_timeout,
+            attribute_timeout,
         )
 
     def told(self, found: Attributes) -> None:

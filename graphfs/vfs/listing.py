@@ -125,7 +125,7 @@ class RoomListing:
 
     @property
     def ready(self) -> bool:
-        return self._snapshot is not None and self._snapshot.complete
+        return self._snapshot is not None and self._snapshot.ready
 
     def changed(self, event: Event) -> None:
         if event.kind is EventKind.NODE and self._snapshot is not None:

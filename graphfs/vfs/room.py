@@ -14,6 +14,15 @@ FIRST_VIRTUAL_ID = 2**62
 """Ids from here on belong to rooms; below are the store's nodes."""
 
 
+class Show(Protocol):
+    """How a node of the store is shown."""
+
+    def __call__(self, node: Node, listed: float = 0.0) -> Attributes:
+        """`listed`: seconds for which the listing of a room is believed that the node is in; settings under a second go
+        before. 0: it is in none, or in one that is believed as any other answer."""
+        ...
+
+
 class Room(Protocol):
     """Folders that are questions. Their ids are 2**62 | 60 bits of a hash of the room and the literal path: each path
     has one, always the same.
@@ -33,8 +42,8 @@ class Room(Protocol):
     def getattr(self, caller: Caller, node: int) -> Attributes: ...
 
     def entries(self, caller: Caller, node: int) -> Iterable[DirectoryEntry]:
-        """All entries of a virtual folder as they are now, with the cookies 1..n, read through at once. A listing reads
-        one such snapshot."""
+        """All entries of a virtual folder with the cookies 1..n, found as they are read. A listing reads them once, and
+        keeps what it has read."""
         ...
 
     def mkdir(self, caller: Caller, folder: int, name: str, mode: int) -> Attributes: ...

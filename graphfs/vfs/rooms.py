@@ -3,11 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from graphfs.model import Node
 from graphfs.vfs.control import DOOR as CONTROL
 from graphfs.vfs.control import ControlRoom, Told
-from graphfs.vfs.interface import Attributes
-from graphfs.vfs.room import Room
+from graphfs.vfs.room import Room, Show
 from graphfs.vfs.tags import DOOR as TAGS
 from graphfs.vfs.tags import Shown, Surroundings, TagsRoom
 
@@ -16,12 +14,10 @@ class Furnished(Shown, Told, Protocol):
     """What the rooms need of a drive."""
 
 
-def standard_rooms(
-    drive: Furnished, surroundings: Surroundings
-) -> Callable[[Callable[[Node], Attributes]], Mapping[str, Room]]:
+def standard_rooms(drive: Furnished, surroundings: Surroundings) -> Callable[[Show], Mapping[str, Room]]:
     """Makes `tags/` and `.graphfs/` once it is known how a node of the store is shown."""
 
-    def make(attributes: Callable[[Node], Attributes]) -> Mapping[str, Room]:
+    def make(attributes: Show) -> Mapping[str, Room]:
         return {
             TAGS: TagsRoom(drive, attributes, surroundings),
             CONTROL: ControlRoom(drive, attributes, surroundings.uid, surroundings.gid),

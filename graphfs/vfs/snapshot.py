@@ -16,7 +16,7 @@ from graphfs.vfs.interface import DirectoryEntry
 BLOCK = 2048
 """Entries that are packed together. A folder of fewer is kept as it is."""
 STEP = 256
-"""Entries that are read together."""
+"""Entries that are read first, and that one request of the kernel takes at most, or nearly."""
 
 _Entries = list[DirectoryEntry]
 _pack = msgspec.msgpack.Encoder().encode
@@ -35,9 +35,14 @@ class Snapshot:
         self._open: tuple[int, _Entries] = (-1, [])
         self._lock = Lock()
         self._error: DriveError | None = None
-        self.complete = False
-        """Whether all was read."""
-        self._read()
+        self._asked = 0
+        self._complete = False
+        self._read(STEP)
+
+    @property
+    def ready(self) -> bool:
+        """Whether what follows for one who reads on is there."""
+        return self._complete or self._asked + STEP <= self._count
 
     def after(self, number: int) -> Iterator[DirectoryEntry]:
         """Those behind the first `number` ones. DriveError: what follows could not be read, nor will be from here."""
@@ -47,22 +52,23 @@ class Snapshot:
 
     def _part(self, number: int) -> _Entries:
         with self._lock:
-            while number >= self._count and not self.complete:
-                self._read()
+            self._asked = number
+            while number >= self._count and not self._complete:
+                self._read(BLOCK)
             if number >= self._count:
                 return []
             index, start = divmod(number, BLOCK)
             return (self._block(index) if index < len(self._blocks) else self._last)[start:]
 
-    def _read(self) -> None:
+    def _read(self, number: int) -> None:
         if self._error is not None:
             raise self._error
         try:
-            more = list(islice(self._source, STEP))
+            more = list(islice(self._source, number))
         except DriveError as error:
             self._error = error
             raise
-        self.complete = len(more) < STEP
+        self._complete = len(more) < number
         self._count += len(more)
         self._last += more
         if len(self._last) >= BLOCK:

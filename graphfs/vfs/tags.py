@@ -18,6 +18,7 @@ from graphfs.errors import AlreadyExists, IsAFolder, NoAttribute, NotAFolder, No
 from graphfs.model import SUPER_ROOT, Caller, Event, EventKind, Facet, Node, Replace, View, ViewEntry
 from graphfs.vfs.background import begun
 from graphfs.vfs.interface import Attributes, DirectoryEntry, Invalidation
+from graphfs.vfs.room import Show
 from graphfs.vfs.tags_arrivals import Arrivals, Memory
 from graphfs.vfs.tags_believed import SECONDS, Believed, listed
 from graphfs.vfs.tags_moves import Moves
@@ -128,7 +129,7 @@ class TagsRoom:
     def __init__(
         self,
         drive: Shown,
-        attributes: Callable[[Node], Attributes],
+        attributes: Show,
         surroundings: Surroundings,
     ) -> None:
         self._drive = drive
@@ -197,11 +198,8 @@ class TagsRoom:
             self._believed.gave(node, [entry.name for entry in files], [entry.node.id for entry in files], believed)
             for entry in files:
                 cookie += 1
-                shown = self._of_link(caller, (*path, entry.name), entry.node) if links else attributes(entry.node)
-                if believed > SECONDS <= min(shown.entry_timeout, shown.attribute_timeout):
-                    shown = msgspec.structs.replace(shown, entry_timeout=believed, attribute_timeout=believed)
-                elif shown.entry_timeout > SECONDS:
-                    shown = msgspec.structs.replace(shown, entry_timeout=SECONDS)
+                found = entry.node
+                shown = self._of_link(caller, (*path, entry.name), found) if links else attributes(found, believed)
                 yield DirectoryEntry(entry.name, shown, cookie)
         for facet in [*self._drive.view_facets(caller, path), *([] if path else self._sets(caller))]:
             cookie += 1

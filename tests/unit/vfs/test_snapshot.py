@@ -33,7 +33,7 @@ def test_it_goes_on_behind_any_entry(count: int) -> None:
         for _ in range(2):  # as it is read, and as it was read
             assert list(snapshot.after(start)) == entries[start:]
         assert list(snapshot.after(0)) == entries
-        assert snapshot.complete
+        assert snapshot.ready
 
 
 @pytest.mark.parametrize("odd", [0, BLOCK + 3])
@@ -53,8 +53,15 @@ def test_only_what_somebody_gets_to_is_read() -> None:
     source = iter(_entries(BLOCK))
     snapshot = Snapshot(source)
     assert next(snapshot.after(0)).cookie == 1
-    assert not snapshot.complete
     assert next(source).cookie == STEP + 1
+
+
+def test_it_is_ready_while_what_follows_is_there() -> None:
+    snapshot = Snapshot(iter(_entries(2 * BLOCK)))
+    assert snapshot.ready
+    for position, ready in ((1, False), (STEP, True), (BLOCK, True), (BLOCK + 1, False), (2 * BLOCK, True)):
+        next(snapshot.after(position), None)
+        assert (position, snapshot.ready) == (position, ready)
 
 
 def test_entries_that_could_not_be_read_are_not_the_end() -> None:
@@ -71,4 +78,4 @@ def test_entries_that_could_not_be_read_are_not_the_end() -> None:
             for entry in snapshot.after(0):
                 found.append(entry)
         assert found == entries[:STEP]
-    assert not snapshot.complete
+    assert not snapshot.ready
