@@ -10,7 +10,7 @@ from threading import Lock
 
 import msgspec
 
-from graphfs.errors import DriveError
+from graphfs.errors import DriveError, NotFound
 from graphfs.vfs.interface import DirectoryEntry
 
 BLOCK = 2048
@@ -24,7 +24,8 @@ _unpack = msgspec.msgpack.Decoder(_Entries).decode
 
 
 class Snapshot:
-    """Entries, in order. What was read once stays as it was; more is read when somebody gets there. Thread-safe."""
+    """Entries, in order. What was read once stays as it was; more is read when somebody gets there. NotFound: there is no
+    such folder. Thread-safe."""
 
     def __init__(self, entries: Iterable[DirectoryEntry]) -> None:
         self._source = iter(entries)
@@ -65,6 +66,10 @@ class Snapshot:
             raise self._error
         try:
             more = list(islice(self._source, number))
+        except NotFound:
+            if not self._count:
+                raise
+            more = []  # the folder went while it is open
         except DriveError as error:
             self._error = error
             raise

@@ -222,10 +222,7 @@ class TagsRoom:
                     following = begun(following)
             yield files
             most = _PART
-            try:
-                files = following() if following else []
-            except NotFound:  # the tag went while its folder is open
-                return
+            files = following() if following else []
 
     def _sets(self, caller: Caller) -> list[Facet]:
         """What the root lists beside the tags, once there are files. How many are recent takes long to count: nobody
