@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import cluster, files, load, operations, queue, tagging, tags
+from bench import cluster, files, load, moved, operations, queue, tagging, tags
 
 PARTS = {"files": files.main, "tags": tags.main}
 NAMED = PARTS | {
@@ -10,6 +10,7 @@ NAMED = PARTS | {
     "queue": queue.main,
     "load": load.main,
     "cluster": cluster.main,
+    "moved": moved.main,
     "tagging": tagging.main,
 }
 

@@ -118,7 +118,7 @@ def _cold() -> None:
         Path("/proc/sys/vm/drop_caches").write_text("3\n")
 
 
-def _milliseconds(call: Callable[[], object], repeats: int) -> float:
+def milliseconds(call: Callable[[], object], repeats: int) -> float:
     times = []
     for _ in range(repeats):
         _cold()
@@ -142,12 +142,12 @@ def _first(folder: Path) -> None:
         next(entries)
 
 
-def _listing(folder: Path, repeats: int) -> Listing:
+def listing(folder: Path, repeats: int) -> Listing:
     return Listing(
         len(os.listdir(folder)),
-        _milliseconds(lambda: os.listdir(folder), repeats),
-        _milliseconds(lambda: _ls_l(folder), repeats),
-        _milliseconds(lambda: _first(folder), repeats),
+        milliseconds(lambda: os.listdir(folder), repeats),
+        milliseconds(lambda: _ls_l(folder), repeats),
+        milliseconds(lambda: _first(folder), repeats),
     )
 
 
@@ -194,7 +194,7 @@ def _cp(source: Path, target: Path) -> float:
     return (CHANGES // 2) / (time.monotonic() - begin)
 
 
-def _memory(pid: int) -> float:
+def memory(pid: int) -> float:
     """Resident megabytes of a process."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
@@ -209,10 +209,10 @@ def measure(files: int, options: argparse.Namespace) -> Size:
         built = build(place / "state", files)
         with drive(options.binding, place) as mounted:
             tags = mounted.root / "tags"
-            root_ms = _milliseconds(lambda: os.listdir(tags), options.repeats)
-            listings = {name: _listing(tags / path, options.repeats) for name, path in QUERIES.items()}
+            root_ms = milliseconds(lambda: os.listdir(tags), options.repeats)
+            listings = {name: listing(tags / path, options.repeats) for name, path in QUERIES.items()}
             find_seconds, find_entries = _find(tags, options.find_seconds)
-            memory = _memory(mounted.pid)
+            resident = memory(mounted.pid)
             time.sleep(SETTLE)
             some = sorted((mounted.folder / "d0000").iterdir())[:CHANGES]
             xattr_given, xattr_changes = _xattr_changes(some)
@@ -224,7 +224,7 @@ def measure(files: int, options: argparse.Namespace) -> Size:
                 cp_loopback = _cp(place / "plain", beside.folder)
             return Size(
                 files, built, mounted.started, root_ms, listings, find_seconds, find_entries,
-                xattr_given, xattr_changes, cp_changes, cp_plain, cp_loopback, memory,
+                xattr_given, xattr_changes, cp_changes, cp_plain, cp_loopback, resident,
             )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from graphfs.errors import InvalidArgument
 from graphfs.fuse.callers import Callers
 from graphfs.fuse.errnos import ERRNOS, errno_of
 from graphfs.fuse.invalidations import Invalidations, look_again
+from graphfs.fuse.lookups import Lookups
 from graphfs.fuse.loop import Loop
 from graphfs.fuse.options import MountOptions
 from graphfs.fuse.probes import PROBES as _PROBES
@@ -87,10 +88,9 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
         self.here = here
         self._volume = volume
         self._callers = Callers()
-        self._lookups: dict[int, int] = {}
+        self._lookups = Lookups(self._let_go)
         self._folders: dict[int, int] = {}
         """Node of each open folder handle."""
-        self._counting = threading.Lock()
         self.invalidations = Invalidations(self._invalidate, volume.invalidated)
 
     # -- who asks, and what is answered
@@ -106,33 +106,25 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
 
     def _entry(self, found: Attributes) -> Any:
         """Attributes that the kernel will remember under a name: a lookup that it will `forget`."""
-        with self._counting:
-            self._lookups[found.id] = self._lookups.get(found.id, 0) + 1
+        self._lookups.given((found.id,))
         self._volume.told(found)
         entry = pyfuse3.EntryAttributes()
         _fill(entry, found)
         return entry
 
     async def forget(self, forgotten: list[tuple[int, int]]) -> None:
-        gone, lookups = [], self._lookups
-        with self._counting:
-            for node, count in forgotten:
-                left = lookups.get(node, 0) - count
-                if left > 0:
-                    lookups[node] = left
-                else:
-                    lookups.pop(node, None)
-                    gone.append(node)
-        for node in gone:
-            if node != SUPER_ROOT:
-                try:
-                    self._volume.forget(node)
-                except BaseException as error:  # noqa: BLE001  # the seam
-                    errno_of(error, "forget")  # logged; nobody waits for an answer
+        self._lookups.forget(forgotten)
+
+    def _let_go(self, node: int) -> None:
+        if node != SUPER_ROOT:
+            try:
+                self._volume.forget(node)
+            except BaseException as error:  # noqa: BLE001  # the seam
+                errno_of(error, "forget")  # logged; nobody waits for an answer
 
     def _invalidate(self, invalidation: Invalidation) -> None:
         if invalidation == EVERYTHING:
-            for known in list(self._lookups):
+            for known in self._lookups.known():
                 self._invalidate(Invalidation(known, pages=True))
             return
         node = invalidation.node
@@ -268,10 +260,8 @@ class ExactOperations(pyfuse3.Operations):  # type: ignore[misc]  # pyfuse3 ship
 
     def _given(self, page: list[Attributes]) -> None:
         """Counts the lookups of a page that the kernel is about to get."""
-        lookups, told = self._lookups, self._volume.told
-        with self._counting:
-            for found in page:
-                lookups[found.id] = lookups.get(found.id, 0) + 1
+        self._lookups.given(found.id for found in page)
+        told = self._volume.told
         if self.remote:  # a drive of this process keeps no account of what the kernel was told
             for found in page:
                 told(found)

@@ -24,8 +24,9 @@ _unpack = msgspec.msgpack.Decoder(_Entries).decode
 
 
 class Snapshot:
-    """Entries, in order. What was read once stays as it was; more is read when somebody gets there. NotFound: there is no
-    such folder. Thread-safe."""
+    """Entries, in order. What was read once stays as it was; more is read when somebody gets there. Thread-safe.
+
+    NotFound: there is no such folder."""
 
     def __init__(self, entries: Iterable[DirectoryEntry]) -> None:
         self._source = iter(entries)
