@@ -1,10 +1,11 @@
 """Large folders of `tags/`: read in parts, as they are gone through, and believed for as long as that takes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from graphfs.errors import Unavailable
+from graphfs.model import Caller, ViewEntry
 from graphfs.vfs import snapshot, tags, tags_believed
 from tests.unit.vfs_tags.conftest import Ground
 from tests.unit.vfs_tags.shell import Shell
@@ -43,7 +44,7 @@ def test_only_what_is_gone_through_is_asked_for(sh: Shell, monkeypatch: pytest.M
     drive, asked = sh.volume._drive, []
     real = drive.view_files
 
-    def view_files(caller, path, after=0, limit=0):  # type: ignore[no-untyped-def]
+    def view_files(caller: Caller, path: Sequence[str], after: int, limit: int) -> list[ViewEntry]:
         asked.append(limit)
         return real(caller, path, after, limit)
 
