@@ -179,11 +179,13 @@ class Asker:
             if silent:
                 self.outage.failed(begun)
             deadline = self.outage.deadline(deadline)
+            if failure.replied and not failure.away:
+                # The server is there and cannot do it now: what may take a minute is not asked for that long.
+                deadline = min(deadline, first + self._timeout)
             delay = 0.0 if again else self._policy.delay(attempt, failure, idempotent=safe)
             if not failure.connected and not self.outage.met:
                 raise error
-            end = min(deadline, first + self._timeout) if failure.busy else deadline
-            if delay is None or time.monotonic() + delay >= end or self._closing.wait(delay):
+            if delay is None or time.monotonic() + delay >= deadline or self._closing.wait(delay):
                 if silent:
                     self.outage.give_up(first)
                 raise error

@@ -174,6 +174,17 @@ def test_a_server_that_is_busy_is_asked_again(tmp_path: Path) -> None:
         assert script.asked == 2
 
 
+def test_what_may_take_a_minute_is_not_waited_for_when_the_server_cannot_do_it(tmp_path: Path) -> None:
+    """It says so once, and hangs when it is asked again."""
+    cannot = answer(wire.reply_of(Unavailable("the store is away"))[1], "503 Later")
+    with scripted(tmp_path / "s", cannot, b"", timeout=0.5) as (drive, script):
+        started = time.monotonic()
+        with pytest.raises(Unavailable):
+            drive.sync()
+        assert time.monotonic() - started < 10
+        assert script.asked == 2
+
+
 def test_what_passes_by_itself_is_asked_again_while_there_is_time(tmp_path: Path) -> None:
     busy = answer(wire.reply_of(Busy("just now"))[1], "423 Locked")
     with scripted(tmp_path / "s", *[busy] * 6, answer(b"null")) as (drive, script):
