@@ -38,6 +38,7 @@ class CarePart(TrashPart):
     def status(self, caller: Caller) -> Status:
         totals = self.store.totals()
         counts = self.store.job_counts()
+        applied, review = self.index.sizes()
         blobs = self._blob_bytes()
         return Status(
             totals["files"],
@@ -45,8 +46,8 @@ class CarePart(TrashPart):
             totals["bytes"],
             totals["stored"] + blobs,
             totals["tags"],
-            totals["edges"],
-            totals["review"],
+            applied,
+            review,
             {state.value: counts.get(state.value, 0) for state in JobState},
             tuple(map(self.job_record, self.store.jobs(JobState.FAILED, _FAILURES))),
             totals["trashed"],

@@ -250,6 +250,11 @@ class Index:
                 self._closures[review, tag] = found
             return found
 
+    def sizes(self) -> tuple[int, int]:
+        """How many tags are applied to files (live or not), and how many wait for review."""
+        with self._lock:
+            return sum(map(len, self._direct.values())), sum(map(len, self._review.values()))
+
     def direct(self, tag: int) -> BitMap64:
         with self._lock:
             return BitMap64(self._direct.get(tag, ()))

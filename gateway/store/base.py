@@ -399,7 +399,7 @@ class Store(Reader, Protocol):
         ...
 
     def totals(self) -> dict[str, int]:
-        """files, folders, bytes, stored, tags, edges, review, trashed."""
+        """files, folders, bytes, stored, tags, trashed."""
         ...
 
     def check(self, repair: bool) -> list[Problem]:

@@ -425,13 +425,10 @@ class Neo4jStore(CurrentReader):
             "CALL () { MATCH (n:Node) WHERE n.live AND n.file > 0 RETURN count(n) AS files, sum(n.size) AS bytes }"
             " RETURN files, COUNT { MATCH (n:Folder) WHERE n.live }, bytes,"
             " COUNT { MATCH (t:Tag) WHERE NOT t.proposed },"
-            " COUNT { MATCH ()-[h:HAS_TAG]->() WHERE h.state = 'applied' },"
-            " COUNT { MATCH ()-[h:HAS_TAG]->() WHERE h.state = 'review' }, COUNT { MATCH (:Trash) },"
+            " COUNT { MATCH (:Trash) },"
             " reduce(all = 0, one IN COLLECT { MATCH (b:Blob) RETURN b.size } | all + one)"
         )[0]
-        return dict(
-            zip(("files", "folders", "bytes", "tags", "edges", "review", "trashed", "stored"), row, strict=True)
-        )
+        return dict(zip(("files", "folders", "bytes", "tags", "trashed", "stored"), row, strict=True))
 
     def check(self, repair: bool) -> list[Problem]:
         try:

@@ -160,14 +160,11 @@ class SqliteStore(RecordReader, GraphReader, QueueReader):
 
     def totals(self) -> dict[str, int]:
         row = self.database.scan(
-            "SELECT (SELECT count(*) FROM node WHERE live = 1 AND file IS NOT NULL),"
-            " (SELECT count(*) FROM node WHERE live = 1 AND mode & 61440 = 16384),"
-            " (SELECT ifnull(sum(size), 0) FROM node WHERE live = 1 AND file IS NOT NULL), (SELECT count(*) FROM tag"
-            " WHERE proposed = 0),"
-            " (SELECT count(*) FROM edge WHERE state = 'applied'), (SELECT count(*) FROM edge WHERE state = 'review'),"
-            " (SELECT count(*) FROM trash)"
+            "SELECT count(file), count(CASE WHEN mode & 61440 = 16384 THEN 1 END),"
+            " ifnull(sum(CASE WHEN file IS NOT NULL THEN size END), 0),"
+            " (SELECT count(*) FROM tag WHERE proposed = 0), (SELECT count(*) FROM trash) FROM node WHERE live = 1"
         )[0]
-        found = dict(zip(("files", "folders", "bytes", "tags", "edges", "review", "trashed"), row, strict=True))
+        found = dict(zip(("files", "folders", "bytes", "tags", "trashed"), row, strict=True))
         found["stored"] = sum(
             os.stat(f"{self.database.path}{end}").st_size
             for end in ("", "-wal")
