@@ -185,7 +185,6 @@ class CachedDrive(HttpDrive):
     xattr = _last_answer(HttpDrive.xattr)
     xattrs = _last_answer(HttpDrive.xattrs)
     view = _last_answer(HttpDrive.view)
-    _asked_files = _last_answer(HttpDrive.view_files)
     view_facets = _last_answer(HttpDrive.view_facets)
     find = _last_answer(HttpDrive.find)
     tags = _last_answer(HttpDrive.tags)
@@ -200,9 +199,13 @@ class CachedDrive(HttpDrive):
         return msgspec.structs.replace(self._asked_status(caller), link=link)
 
     def view_files(self, caller: Caller, path: Sequence[str], after: int = 0, limit: int = 0) -> list[ViewEntry]:
-        found = self._asked_files(caller, tuple(path), after, limit)
-        if not self.asker.outage.seconds:
-            self.memory.seen([entry.node for entry in found])
+        view = _plain(caller), tuple(path)
+        try:
+            found = super().view_files(caller, path, after, limit)
+        except Unavailable:
+            return self.memory.view_files(view, after, limit)
+        self.memory.viewed(view, after, limit, found)
+        self.memory.seen([entry.node for entry in found])
         return found
 
     def view_entry(self, caller: Caller, path: Sequence[str], name: str) -> View | Node:
@@ -212,10 +215,7 @@ class CachedDrive(HttpDrive):
         except Unavailable:
             with suppress(Unavailable):
                 return self.view(caller, (*path, name))
-            for entry in self.view_files(caller, tuple(path)):
-                if entry.name == name:
-                    return entry.node
-            raise
+            return self.memory.view_file((_plain(caller), tuple(path)), name)
 
     _asked_entry = _last_answer(HttpDrive.view_entry)
 

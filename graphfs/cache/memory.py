@@ -6,13 +6,14 @@ from collections.abc import Hashable, Iterable
 from typing import Any, TypeVar
 
 from graphfs.errors import Unavailable
-from graphfs.model import Entry, Event, EventKind, Layout, Node
+from graphfs.model import Entry, Event, EventKind, Layout, Node, ViewEntry
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 NODES = 200_000
 ANSWERS = 20_000
+LISTED = 64
 
 
 class Memory:
@@ -25,6 +26,10 @@ class Memory:
         self._listings: OrderedDict[int, dict[str, Entry]] = OrderedDict()
         self._layouts: OrderedDict[int, Layout] = OrderedDict()
         self._answers: OrderedDict[Hashable, Any] = OrderedDict()
+        self._views: OrderedDict[Hashable, list[ViewEntry]] = OrderedDict()
+        """Files of views that were listed to the end."""
+        self._begun: OrderedDict[Hashable, list[ViewEntry]] = OrderedDict()
+        """Of those that are being listed, in parts."""
 
     def seen(self, nodes: Iterable[Node]) -> None:
         """Nodes as they are now."""
@@ -73,6 +78,18 @@ class Memory:
         with self._lock:
             _keep(self._answers, question, answer, ANSWERS)
 
+    def viewed(self, view: Hashable, after: int, limit: int, found: list[ViewEntry]) -> None:
+        """A part of a view's files, as it was asked for. It is known whole when it was read to the end."""
+        with self._lock:
+            known = self._begun.pop(view, [])
+            if after and (not known or known[-1].node.file != after):
+                return
+            files = [*known, *found] if after else found
+            if limit and len(found) >= limit:
+                _keep(self._begun, view, files, LISTED)
+            else:
+                _keep(self._views, view, files, ANSWERS)
+
     def changed(self, event: Event) -> None:
         """A name that came, went or leads elsewhere is not what it was."""
         if event.kind is EventKind.ENTRY:
@@ -110,6 +127,25 @@ class Memory:
             if layout.version != _found(self._nodes, node).version:
                 raise _unknown()
             return layout
+
+    def view_files(self, view: Hashable, after: int, limit: int) -> list[ViewEntry]:
+        """A part of a view's files as they were listed last; of one that was never listed to the end what is known of
+        it, and then Unavailable."""
+        with self._lock:
+            whole = view in self._views
+            files = [one for one in _found(self._views if whole else self._begun, view) if one.node.file > after]
+        part = files[:limit] if limit else files
+        if not whole and (not limit or len(part) < limit):
+            raise _unknown()
+        return part
+
+    def view_file(self, view: Hashable, name: str) -> Node:
+        """What a name led to in a view."""
+        with self._lock:
+            for one in _found(self._views if view in self._views else self._begun, view):
+                if one.name == name:
+                    return one.node
+        raise _unknown()
 
     def answer(self, question: Hashable) -> Any:
         with self._lock:
