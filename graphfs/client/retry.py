@@ -32,6 +32,9 @@ class Policy(Struct, frozen=True):
     """Waits for a server that is away."""
     longest: float = 0.5
     """Seconds at most between attempts to reach it."""
+    refusals: int = 6
+    """So often who has patience asks a server that says it cannot now: behind a proxy one that is cut off from the
+    store is quick to say so, and gets every request, while another one works."""
 
     def delay(self, attempt: int, failure: Failure, *, idempotent: bool) -> float | None:
         """Seconds until the next attempt, or None: give up. `attempt` counts from 1.
@@ -45,6 +48,8 @@ class Policy(Struct, frozen=True):
             return pause if idempotent else None
         if not failure.connected or (failure.away and self.patient):
             return pause if self.patient and (idempotent or not failure.sent) else None
+        if failure.replied and self.patient and attempt < self.refusals:
+            return pause if idempotent else None
         if failure.late or attempt >= self.tries:
             return None
         if failure.sent and not idempotent:

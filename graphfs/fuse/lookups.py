@@ -15,7 +15,7 @@ LINGERING = 2.0
 
 
 class Lookups:
-    """Thread-safe. Nodes are let go by later calls of `forget`: the last ones never, and they are few."""
+    """Thread-safe. Nodes are let go by later calls of either kind."""
 
     def __init__(self, let_go: Callable[[int], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._let_go, self._clock = let_go, clock
@@ -36,6 +36,8 @@ class Lookups:
         with self._lock:
             for node in nodes:
                 counts[node] = counts.get(node, 0) + 1
+            if self._leaving:
+                self._sweep(self._clock())
 
     def forget(self, forgotten: Iterable[tuple[int, int]]) -> None:
         """The kernel has forgotten so many lookups of each of these."""
@@ -49,7 +51,10 @@ class Lookups:
                     counts.pop(node, None)
                     gone.append(node)
             self._leaving.append((now, gone))
-            while self._leaving[0][0] + LINGERING < now:
-                for node in self._leaving.popleft()[1]:
-                    if node not in counts:
-                        self._let_go(node)
+            self._sweep(now)
+
+    def _sweep(self, now: float) -> None:
+        while self._leaving and self._leaving[0][0] + LINGERING < now:
+            for node in self._leaving.popleft()[1]:
+                if node not in self._counts:
+                    self._let_go(node)

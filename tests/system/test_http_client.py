@@ -343,6 +343,15 @@ def test_the_policy(failure: Failure, idempotent: bool, again: bool) -> None:
     assert policy.delay(policy.tries, failure, idempotent=idempotent) is None
 
 
+def test_who_has_patience_asks_a_server_that_cannot_for_a_second_and_not_longer() -> None:
+    policy, refused = Policy(patient=True), Failure(sent=True, replied=True)
+    pauses = [policy.delay(attempt, refused, idempotent=True) for attempt in range(1, policy.refusals)]
+    assert 1 < sum(pause for pause in pauses if pause is not None) < 2
+    assert None not in pauses
+    assert policy.delay(policy.refusals, refused, idempotent=True) is None
+    assert policy.delay(1, refused, idempotent=False) is None
+
+
 def test_many_threads_share_a_client(tmp_path: Path) -> None:
     service = open_service(tmp_path / "state", CONFIG)
     server = run_in_thread(service, f"unix:{tmp_path / 's'}")

@@ -39,6 +39,15 @@ def test_one_that_is_found_again_while_it_is_forgotten_stays() -> None:
     assert ground.later() == [8, 7]
 
 
+def test_a_look_lets_go_too() -> None:
+    ground = Ground()
+    ground.lookups.given([7])
+    ground.lookups.forget([(7, 1)])
+    ground.now += LINGERING * 1.1
+    ground.lookups.given([8])
+    assert ground.gone == [7]
+
+
 def test_forgetting_comes_in_any_number() -> None:
     ground = Ground()
     for _ in range(3):
