@@ -229,14 +229,11 @@ class ViewPart(TagPart):
             start += len(files)
         if answer.younger is None:
             answer.younger = self.index.namesakes.younger(answer.files)
-        younger, names = answer.younger, {name for name, _ in rows}
-        taken = self._taken(answer.path, list(names))
-        if (
-            not taken
-            and younger.isdisjoint(BitMap64(node.file for _, node in rows))
-            and not any("~" in n for n in names)
-        ):
+        younger, own = answer.younger, [name for name, _ in rows]
+        taken = self._taken(answer.path, own)
+        if not taken and not younger and "~" not in "".join(own):
             return [ViewEntry(name, node) for name, node in rows]
+        names = set(own)
 
         def is_taken(name: str) -> bool:
             return name in taken if name in names else named(answer.path, name, self.index) is not None
@@ -253,8 +250,10 @@ class ViewPart(TagPart):
     def _taken(self, path: Path, names: Sequence[str]) -> set[str]:
         """Names of files that lead to a folder here, because a tag or an operator has the name."""
         keys = self.index.keys(0) | (self.index.keys(path.tag.id) if path.tag else set())
-        folded = map(str.lower, names) if all(map(str.isascii, names)) else map(fold, names)
-        if keys.isdisjoint(folded) and "+" not in {name[:1] for name in names}:
+        # All at once, for there may be many: no name has a null character.
+        joined = "\0".join(("", *names))
+        folded = joined.lower().split("\0") if joined.isascii() else map(fold, names)
+        if keys.isdisjoint(folded) and "\0+" not in joined:
             return set()
         return {name for name in names if named(path, name, self.index) is not None}
 
