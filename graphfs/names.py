@@ -131,6 +131,8 @@ def marked_name(stem: str, mark: str) -> str:
 
 def parse_derived(name: str) -> int | None:
     """The id in a name of the form `stem~<id>.ext`, or None. A candidate: compare with `derived_name` of that file."""
+    if "~" not in name:
+        return None
     stem, _ = split_extension(name)
     _, tilde, text = stem.rpartition("~")
     return parse_short_id(text) if tilde else None

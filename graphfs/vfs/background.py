@@ -12,6 +12,7 @@ from threading import Condition, Thread
 from typing import TypeVar
 
 from graphfs.errors import DriveError
+from graphfs.pauses import about_to_wait
 
 log = logging.getLogger(__name__)
 
@@ -112,5 +113,10 @@ def begun(call: Callable[[], T]) -> Callable[[], T]:
         except BaseException as error:  # noqa: BLE001  # who waits for it gets it
             outcome.set_exception(error)
 
+    def wait() -> T:
+        if not outcome.done():
+            about_to_wait()
+        return outcome.result()
+
     Thread(target=run, name="graphfs-ahead", daemon=True).start()
-    return outcome.result
+    return wait

@@ -301,6 +301,22 @@ def test_an_older_graph_is_given_marks(slow: tuple[Service, Service], shared: Co
     assert store.query("MATCH (n:Node) WHERE n.file > 0 RETURN n.id, n.mark ORDER BY n.id") == truth
 
 
+def test_a_name_that_a_commit_may_be_changing_is_not_to_be_kept(slow: tuple[Service, Service]) -> None:
+    """The entry of the log can be read, and was heard of, before the new name can."""
+    drive, store = slow[0], neo4j(slow[0])
+    renamed = drive.create(OWNER, FILES_ROOT, "before", 0o100644)
+    other = drive.create(OWNER, FILES_ROOT, "other", 0o100644)
+    store.caught_up()
+    store.settled()
+    before = store._settled
+    drive.rename(OWNER, FILES_ROOT, "before", FILES_ROOT, "after")
+    store.caught_up()
+    store._settled = before
+    assert store.own_names([renamed.file, other.file]) == [(renamed.file, "after", False), (other.file, "other", True)]
+    store.settled()
+    assert store.own_names([renamed.file]) == [(renamed.file, "after", True)]
+
+
 @pytest.mark.parametrize("torn", ["locks of b", None, ""])
 def test_a_text_that_was_read_half_written_is_read_again(
     slow: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch, torn: str | None

@@ -169,6 +169,19 @@ class CurrentReader(Neo4jReader):
         named = self._once(("named", wanted), ask, keys)
         return list(named)
 
+    def own_names(self, files: Iterable[int]) -> list[tuple[int, str, bool]]:
+        """Whoever keeps a name of a file that has only that one relies on hearing of the next change. One that a commit
+        is perhaps just changing, whose entry in the log was heard of before, is said to be one of several."""
+        began = self._settled
+        found = self._own_names(files)
+        with self._applying:
+            if self._applied <= began:
+                return [(file, name, only) for file, name, only, _ in found]
+            return [
+                (file, name, only and not self._touched({*keys_of(node), key(Key.NAMES, node)}, began))
+                for file, name, only, node in found
+            ]
+
     def _once(self, question: Hashable, ask: Callable[[], T], keys: Callable[[T], Collection[int] | None]) -> T:
         """The answer as of now. One that is kept is as good once the log was looked at, which all who ask at the same
         time do together; what was committed before somebody asked is always seen."""

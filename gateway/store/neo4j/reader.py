@@ -258,13 +258,14 @@ class Neo4jReader:
         )
         return [(plain(row[-1]), node_of(row)) for row in _there(rows, end=_WIDTH + 1)]
 
-    def own_names(self, files: Iterable[int]) -> list[tuple[int, str, bool]]:
+    def _own_names(self, files: Iterable[int]) -> list[tuple[int, str, bool, int]]:
+        """What `own_names` says, and the node of each."""
         rows = self._collected(
             f"UNWIND $files AS file MATCH (:File {{id: file}})<-[:IS]-(n:Node) WHERE n.live {_OLDEST}"
-            " WITH n, e ORDER BY n.file RETURN collect([n.file, e.name, n.links])",
+            " WITH n, e ORDER BY n.file RETURN collect([n.file, e.name, n.links, n.id])",
             files=list(files),
         )
-        return [(file, plain(name), links == 1) for file, name, links in _there(rows, end=3)]
+        return [(file, plain(name), links == 1, node) for file, name, links, node in _there(rows, end=4)]
 
     def live_files(self) -> Iterable[int]:
         found: list[int] = self.query("MATCH (n:Node) WHERE n.live AND n.file > 0 RETURN collect(n.file)")[0][0]
