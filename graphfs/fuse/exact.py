@@ -15,9 +15,10 @@ from typing import Any, cast
 
 import pyfuse3
 
-from graphfs.errors import InvalidArgument
+from graphfs.errors import InvalidArgument, NotFound
 from graphfs.fuse.callers import Callers
-from graphfs.fuse.errnos import ERRNOS, errno_of
+from graphfs.fuse.errnos import ERRNOS
+from graphfs.fuse.errnos import errno_of as _errno_of
 from graphfs.fuse.invalidations import Invalidations, look_again
 from graphfs.fuse.lookups import Lookups
 from graphfs.fuse.loop import Loop
@@ -35,8 +36,20 @@ OnThread = Callable[..., Awaitable[Any]]
 
 PROBES = {name.encode(): ERRNOS[error.code] for name, error in _PROBES.items()}
 
+_BY_ID = {"getattr", "setattr", "readlink", "open", "opendir", "getxattr", "listxattr", "setxattr", "removexattr"}
+"""Calls in which nothing is named but a node, by the id that the kernel was given for it."""
+
 _fsdecode = os.fsdecode
 _SHORT = Cost.SHORT
+
+
+def errno_of(error: BaseException, operation: str) -> int:
+    """The errno that answers `operation`. A node that is not there any more is an old handle: the kernel looks the
+    path up again, which may lead to another node by now (one that another mount put there, or that is a tag again
+    after its time in the trash), and says by itself when it leads nowhere."""
+    if operation in _BY_ID and isinstance(error, NotFound):
+        return errno.ESTALE
+    return _errno_of(error, operation)
 
 
 def _short(call: Callable[..., Any]) -> Handler:

@@ -29,6 +29,14 @@ class NameCalls(Dispatch):
     def lookup(self, caller: Caller, folder: int, name: str) -> Attributes:
         if len(name) > LONGEST // 4 and len(os.fsencode(name)) > LONGEST:
             raise NameTooLong(name)
+        try:
+            return self._lookup(caller, folder, name)
+        except NotFound:
+            if folder in self._exchanged and self._gone(caller, folder):
+                raise self._stale("a tag and the folder in the trash that stood for it are not one") from None
+            raise
+
+    def _lookup(self, caller: Caller, folder: int, name: str) -> Attributes:
         if folder >= FIRST_VIRTUAL_ID:
             return self._room(folder).lookup(caller, folder, name)
         if folder == SUPER_ROOT:
@@ -41,6 +49,13 @@ class NameCalls(Dispatch):
         node = look(caller, folder, name)
         self._refused.found(caller.pid, node.id)
         return self.attributes(node)
+
+    def _gone(self, caller: Caller, folder: int) -> bool:
+        try:
+            self.getattr(caller, folder)
+        except NotFound:
+            return True
+        return False
 
     def forget(self, node: int) -> None:
         if node >= FIRST_VIRTUAL_ID:
@@ -180,6 +195,7 @@ class NameCalls(Dispatch):
             return
         if SUPER_ROOT in (folder, new_folder):
             raise NotPermitted("the root of the drive holds its own folders only")
+        taken = self.lookup(caller, folder, name)
         with self._indirectly(caller):
             if folder < FIRST_VIRTUAL_ID:
                 self._room(new_folder).rename_in(caller, folder, name, new_folder, new_name, replace)
@@ -192,7 +208,9 @@ class NameCalls(Dispatch):
                 room.rename_within(caller, folder, name, new_folder, new_name, replace)
         if min(folder, new_folder) < FIRST_VIRTUAL_ID:
             # The kernel took the node along; what came into or out of a query is another one there (a tag and the
-            # folder that stood for it in the trash).
+            # folder that stood for it in the trash). Until it has heard of that it asks about the old one.
+            if stat.S_ISDIR(taken.mode):
+                self._exchanged.append(taken.id)
             self._invalidations.put(Invalidation(new_folder, new_name))
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -239,6 +240,26 @@ def test_the_trash(place: Place) -> None:
     os.rename(thrown, place.a)
     assert place.tags(file) == {"a/x", "b"}
     assert not thrown.exists()
+
+
+def test_what_came_out_of_the_trash_is_there_at_once(place: Place) -> None:
+    """The kernel moved one folder while the drive put another one there: who looks in the next instant sees that."""
+    place.file("f.txt", "x", "a")
+    trash = place.root / f".Trash-{os.getuid()}" / "files"
+    trash.mkdir(parents=True, exist_ok=True)
+    thrown = trash / place.name("thrown")
+    looks: list[Callable[[], bool]] = [
+        lambda: os.listdir(place.a) == ["f.txt"],
+        lambda: (place.a / "f.txt").read_text() == "x",
+        lambda: stat.S_ISDIR(place.a.stat().st_mode),
+        (place.a / "f.txt").exists,
+        lambda: os.listxattr(place.a) is not None,
+    ]
+    for turn in range(60):
+        os.rename(place.a, thrown)
+        assert os.listdir(thrown) == []
+        os.rename(thrown, place.a)
+        assert looks[turn % len(looks)](), turn
 
 
 def test_what_graphfs_tells(place: Place) -> None:
