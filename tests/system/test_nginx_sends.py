@@ -22,6 +22,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     made.server += made.shared()
     made.replicas(made.first, made.second)
     with ExitStack() as stack:
+        stack.enter_context(made.held)
         ready = [made.first, made.second]
         stack.enter_context(running(made.server, lambda: all(map(answers, ready)), made.folder / "server.log"))
         stack.enter_context(running(made.nginx, lambda: answers(made.front), made.folder / "nginx.log"))
