@@ -159,6 +159,8 @@ class Arrivals:
                 self._move(caller, here, Place(here.folder, candidate))
                 break
             taken.append(candidate)
+        if not is_scratch(newcomer.name):
+            self.renamed(path, newcomer.name, name, here, node)
         if taken:
             self._called.put((path, name), node.id)
             self._newcomers.put(node.id, Newcomer(caller.pid, path, name, tuple(taken)))

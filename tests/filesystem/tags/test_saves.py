@@ -50,6 +50,28 @@ def test_a_save_keeps_the_file(place: Place, save: Callable[[Path], None]) -> No
     assert [found for found in left if name in found] == []
 
 
+def backup(file: Path) -> None:
+    """As editors save that keep the old file until the new one is whole, then not any more."""
+    kept = file.with_name(f"{file.name}~")
+    file.rename(kept)
+    file.write_text("new\n")
+    kept.unlink()
+
+
+@pytest.mark.parametrize("save", [sed, vim, vim_renaming, gio, python, backup])
+def test_a_save_keeps_a_file_that_was_made_in_the_tag(place: Place, save: Callable[[Path], None]) -> None:
+    name = place.name("f.txt")
+    (place.a / name).write_text("old\n")
+    number = os.getxattr(place.a / name, "user.graphfs.id")
+    save(place.a / name)
+    for path in (place.a / name, place.inbox / name):
+        eventually(place, lambda path=path: path.read_text() == "new\n")
+        assert os.getxattr(path, "user.graphfs.id") == number
+    assert place.tags(place.inbox / name) == {"a"}
+    assert os.listdir(place.a) == [name]
+    assert [found for found in os.listdir(place.inbox) if name in found] == [name]
+
+
 def test_a_listing_that_was_believed_is_taken_back(place: Place) -> None:
     name = place.name("f.txt")
     file = place.file(name, "old\n", "a", "b")
