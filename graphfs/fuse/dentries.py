@@ -96,9 +96,9 @@ class Dentries:
         for node in nodes:
             self._volume.forget(node)
 
-    def path(self, folder: int) -> str | None:
-        """A path by which a folder was reached last, if that is known."""
-        return next((path for path, node in list(self._paths.items()) if node == folder), None)
+    def paths(self, folder: int) -> list[str]:
+        """The paths by which a folder was reached lately: a tag that was renamed has several."""
+        return [path for path, node in list(self._paths.items()) if node == folder]
 
     def _walk(self, caller: Caller, path: str) -> int:
         changes = self._changes
@@ -130,14 +130,11 @@ class Dentries:
 
     def _drop_paths(self, folder: int, name: str) -> None:
         """Forgets every path through a name."""
-        above = self.path(folder)
-        if above is None:
-            self._clear_paths()
-            return
-        gone = f"{above}/{name}"
-        self._paths = {
-            path: node for path, node in self._paths.items() if path != gone and not path.startswith(f"{gone}/")
-        }
+        paths, end = self._paths, f"/{name}"
+        gone = [path for path in paths if path.endswith(end) and paths.get(path[: -len(end)], folder) == folder]
+        if gone:
+            through = tuple(f"{path}/" for path in gone)
+            self._paths = {path: node for path, node in paths.items() if not f"{path}/".startswith(through)}
 
     def _clear_paths(self) -> None:
         self._paths = {"": SUPER_ROOT}

@@ -66,9 +66,9 @@ class LockingOperations(PathOperations):
     def _look_again(self, handle: int) -> None:
         """The kernel forgets size and pages of a file that was locked: others may have changed it before."""
         folder, name = self._opened[handle][1]
-        path = self.dentries.path(folder)
-        if self.stale is not None and path is not None:
-            self.stale(f"{path}/{name}")
+        if self.stale is not None:
+            for path in self.dentries.paths(folder):
+                self.stale(f"{path}/{name}")
 
 
 class LockCalls:

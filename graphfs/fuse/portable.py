@@ -10,9 +10,10 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
-from graphfs.errors import InvalidArgument, NotEmpty, NotFound
+from graphfs.errors import DriveError, InvalidArgument, NotEmpty, NotFound
 from graphfs.fuse.callers import Callers
 from graphfs.fuse.dentries import FIRST_VIRTUAL, Dentries, Name
 from graphfs.fuse.handed import Handed
@@ -82,15 +83,16 @@ class PathOperations:
             return
         if not invalidation.name:
             return
-        folder = self.dentries.path(invalidation.node)
+        folders = self.dentries.paths(invalidation.node)
         self.dentries.forget(invalidation.node, invalidation.name)
         if invalidation.node == SUPER_ROOT:
             self._volume.age(set(self._listed.values()))
             if self.drop is not None:
                 self.drop(invalidation.name)
                 look_again(self._mount_point, invalidation.name)
-        if self.stale is not None and folder is not None:
-            self.stale(f"{folder}/{invalidation.name}")
+        if self.stale is not None:
+            for folder in folders:
+                self.stale(f"{folder}/{invalidation.name}")
 
     def init(self, path: str) -> None:
         """The kernel is connected. Threads start here: not before a fork, if there is one."""
@@ -128,9 +130,9 @@ class PathOperations:
         if self.stale is None:
             return
         for place in list(self._shared.get(node, ())):
-            path = self.dentries.path(place[0])
-            if path is not None and place != through:
-                self.stale(f"{path}/{place[1]}")
+            if place != through:
+                for folder in self.dentries.paths(place[0]):
+                    self.stale(f"{folder}/{place[1]}")
 
     def _seen(self, place: Name, found: Attributes) -> None:
         """The kernel is told of a file by this name."""
@@ -141,6 +143,14 @@ class PathOperations:
                 self._shared.clear()
             self._shared_count += 1
             self._shared.setdefault(found.id, set()).add(place)
+
+    def _at(self, caller: Caller, place: Name) -> int | None:
+        """The node that a name leads to, as far as the kernel may know it by other names too."""
+        known = self.dentries.known(place)
+        if known is None and self._shared:
+            with suppress(DriveError):
+                known = self._volume.lookup(caller, *place).id
+        return known
 
     def _unseen(self, node: int, place: Name) -> None:
         names = self._shared.get(node)
@@ -209,7 +219,7 @@ class PathOperations:
         place = self.dentries.place(caller, path)
         if self._hidden.unlink(caller, place):
             return
-        node = self.dentries.known(place)
+        node = self._at(caller, place)
         try:
             self._volume.unlink(caller, *place)
         finally:
@@ -241,10 +251,10 @@ class PathOperations:
             raise InvalidArgument(f"rename flags {flags:#x}")
         caller = self._caller()
         place, new_place = self.dentries.place(caller, old), self.dentries.place(caller, new)
-        moved, victim = self.dentries.known(place), self.dentries.known(new_place)
+        moved, victim = self._at(caller, place), self._at(caller, new_place)
         try:
             if PATTERN.fullmatch(new_place[1]) and place[0] == new_place[0]:
-                node = moved if moved is not None else self.dentries.node(caller, old)[0]
+                node = moved or self.dentries.node(caller, old)[0]
                 self._hidden.hide(caller, node, *place, new_place[1])
             else:
                 self._hidden.restore(caller, *new_place)
