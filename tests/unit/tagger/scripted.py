@@ -3,6 +3,7 @@ a model."""
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -85,11 +86,15 @@ class ScriptedEndpoint:
         app.router.add_post("/v1/embeddings", self._embed)
         runner = web.AppRunner(app, shutdown_timeout=0.2)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
+        listener = socket.create_server(("127.0.0.1", 0))
+        await web.SockSite(runner, listener).start()
         self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
         self._ready.set()
         await self._stop.wait()
+        # asyncio loses connections that it has taken and not given to anybody when it stops to listen: first those.
+        self._loop.remove_reader(listener)
+        for _ in range(3):
+            await asyncio.sleep(0)
         await runner.cleanup()
 
     async def _transcribe(self, request: web.Request) -> web.Response:
