@@ -105,6 +105,12 @@ class Place:
     def reload(self) -> None:
         subprocess.run([*self.nginx[:-2], "-s", "reload"], check=True, capture_output=True)
 
+    def renew(self) -> None:
+        """Reloads, and waits until nobody is answered by what was: for a moment old and new workers take connections."""
+        former = self.workers()
+        self.reload()
+        eventually(lambda: self.workers() and not self.workers() & former, SECONDS)
+
     def workers(self) -> set[str]:
         master = (self.folder / "nginx.pid").read_text().strip()
         return set(Path(f"/proc/{master}/task/{master}/children").read_text().split())
@@ -260,12 +266,12 @@ def test_addresses_can_be_kept_out(place: Place) -> None:
     before = rules.read_text()
     try:
         rules.write_text("deny 127.0.0.1;\nallow all;\n")
-        place.reload()
+        place.renew()
         eventually(lambda: place.ask("GET", "/v1/status").status == 403)
         eventually(lambda: place.ask("GET", "/healthz").status == 403)  # an old worker may end only now
     finally:
         rules.write_text(before)
-        place.reload()
+        place.renew()
     eventually(lambda: place.ask("GET", "/v1/status").status == 200)
 
 
@@ -416,7 +422,7 @@ def test_nobody_s_body_is_anybody_else_s_request(place: Place) -> None:
 
 def test_that_no_main_server_answers_is_said_as_no_main_server_would(place: Place) -> None:
     place.replicas(place.dead)
-    place.reload()
+    place.renew()
     try:
         reply = eventually(lambda: found if (found := place.ask("GET", "/v1/limits")).status != 200 else None)
         blob = place.ask("GET", f"/v1/blobs/{'0' * 64}?start=0&length=1")
@@ -425,18 +431,15 @@ def test_that_no_main_server_answers_is_said_as_no_main_server_would(place: Plac
             assert not is_ours(one.status, one.body)
     finally:
         place.replicas(place.dead, place.first)
-        place.reload()
+        place.renew()
         eventually(lambda: place.ask("GET", "/v1/limits").status == 200)
 
 
 def test_a_change_is_not_given_twice_to_a_main_server_that_hangs(place: Place) -> None:
     """It takes connections and requests, and never says anything: what is asked again goes to another one."""
     with closing(socket.create_server(("127.0.0.1", place.dead))):
-        former = place.workers()
         place.replicas(place.dead, place.first)
-        place.reload()
-        # Those know nothing of what these count.
-        eventually(lambda: place.workers() and not place.workers() & former, SECONDS)
+        place.renew()  # workers that know nothing of what the others counted
         url = f"https://localhost:{place.front}"
         policy = Policy(tries=10, patient=True)
         drive = HttpDrive(
