@@ -106,7 +106,7 @@ class Place:
         subprocess.run([*self.nginx[:-2], "-s", "reload"], check=True, capture_output=True)
 
     def renew(self) -> None:
-        """Reloads, and waits until nobody is answered by what was: for a moment old and new workers take connections."""
+        """Reloads, and waits until what was answers nobody: for a moment old and new workers take connections."""
         former = self.workers()
         self.reload()
         eventually(lambda: self.workers() and not self.workers() & former, SECONDS)
