@@ -32,8 +32,6 @@ _STOP_SECONDS = 5.0
 _START_SECONDS = 10.0
 _QUIET_SECONDS = 0.5
 """A server that leaves waits so long without a request: one may be on its way on a connection that a proxy keeps."""
-_TURNS = 3
-"""Of the loop, until a connection that was taken has its handler."""
 _BACKLOG = 128
 _LONGEST_LINE = 32 << 10
 """Bytes of a request's target and of a header: a path has up to 4,096 bytes, each of which may take three."""
@@ -220,11 +218,6 @@ class Server:
     async def _leave(self, runner: web.AppRunner) -> None:
         """Takes no new connection, tells those that are kept that they end, and waits until nothing is under way."""
         self._context.draining = True
-        # asyncio loses connections that it has taken and not given to anybody when it stops to listen: first those.
-        for one in self._sockets:
-            self._loop.remove_reader(one)
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
         if not self._drain:
             return
         for site in list(runner.sites):

@@ -85,7 +85,7 @@ class Dentries:
             self._changes += 1
             node = self._drop((folder, name))
             if node is None or node in self._paths.values():
-                self._drop_paths(folder, name)
+                self._drop_paths(name)
 
     def forget_all(self) -> None:
         """Nothing that is kept can be trusted any more."""
@@ -128,13 +128,11 @@ class Dentries:
         self._clear_paths()
         return [node for node in nodes if node not in self._uses]
 
-    def _drop_paths(self, folder: int, name: str) -> None:
-        """Forgets every path through a name."""
-        paths, end = self._paths, f"/{name}"
-        gone = [path for path in paths if path.endswith(end) and paths.get(path[: -len(end)], folder) == folder]
-        if gone:
-            through = tuple(f"{path}/" for path in gone)
-            self._paths = {path: node for path, node in paths.items() if not f"{path}/".startswith(through)}
+    def _drop_paths(self, name: str) -> None:
+        """Forgets every path through a name, in whatever folder: which paths lead to one is not known for sure."""
+        through = tuple(f"{path}/" for path in self._paths if path.endswith(f"/{name}"))
+        if through:
+            self._paths = {path: node for path, node in self._paths.items() if not f"{path}/".startswith(through)}
 
     def _clear_paths(self) -> None:
         self._paths = {"": SUPER_ROOT}

@@ -10,10 +10,9 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
-from graphfs.errors import DriveError, InvalidArgument, NotEmpty, NotFound
+from graphfs.errors import InvalidArgument, NotEmpty, NotFound
 from graphfs.fuse.callers import Callers
 from graphfs.fuse.dentries import FIRST_VIRTUAL, Dentries, Name
 from graphfs.fuse.handed import Handed
@@ -62,8 +61,8 @@ class PathOperations:
         """Handles that were closed and are released in a moment: the kernel does not wait for that."""
         self._shared: dict[int, set[Name]] = {}
         """Names by which the kernel knows a file that has several: to it they are several files."""
-        self._shared_count = 0
-        """So many at most."""
+        self._sharing: dict[Name, int] = {}
+        """The same by name."""
         self.stale: Callable[[str], None] | None = None
         """Makes the kernel forget the attributes it has under a path, where the library can."""
         self.drop: Callable[[str], None] | None = None
@@ -137,26 +136,24 @@ class PathOperations:
     def _seen(self, place: Name, found: Attributes) -> None:
         """The kernel is told of a file by this name."""
         if found.links > 1 and not stat.S_ISDIR(found.mode):
-            if self._shared_count >= SHARED_KEPT:
+            if len(self._sharing) >= SHARED_KEPT:
                 # the kernel then believes what it has for as long as it was told, no longer
-                self._shared_count = 0
                 self._shared.clear()
-            self._shared_count += 1
+                self._sharing.clear()
             self._shared.setdefault(found.id, set()).add(place)
+            self._sharing[place] = found.id
 
-    def _at(self, caller: Caller, place: Name) -> int | None:
-        """The node that a name leads to, as far as the kernel may know it by other names too."""
+    def _known(self, place: Name) -> int | None:
+        """The node that the kernel has under a name, if it may have it under others too."""
         known = self.dentries.known(place)
-        if known is None and self._shared:
-            with suppress(DriveError):
-                known = self._volume.lookup(caller, *place).id
-        return known
+        return known if known is not None else self._sharing.get(place)
 
     def _unseen(self, node: int, place: Name) -> None:
         names = self._shared.get(node)
         if names:
             self._changed(node, place)
             names.discard(place)
+            self._sharing.pop(place, None)
             if not names:
                 self._shared.pop(node, None)
 
@@ -219,7 +216,7 @@ class PathOperations:
         place = self.dentries.place(caller, path)
         if self._hidden.unlink(caller, place):
             return
-        node = self._at(caller, place)
+        node = self._known(place)
         try:
             self._volume.unlink(caller, *place)
         finally:
@@ -251,11 +248,10 @@ class PathOperations:
             raise InvalidArgument(f"rename flags {flags:#x}")
         caller = self._caller()
         place, new_place = self.dentries.place(caller, old), self.dentries.place(caller, new)
-        moved, victim = self._at(caller, place), self._at(caller, new_place)
+        moved, victim = self._known(place), self._known(new_place)
         try:
             if PATTERN.fullmatch(new_place[1]) and place[0] == new_place[0]:
-                node = moved or self.dentries.node(caller, old)[0]
-                self._hidden.hide(caller, node, *place, new_place[1])
+                self._hidden.hide(caller, self.dentries.node(caller, old)[0], *place, new_place[1])
             else:
                 self._hidden.restore(caller, *new_place)
                 self._volume.rename(caller, *place, *new_place, replace)

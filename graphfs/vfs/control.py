@@ -198,12 +198,12 @@ class ControlRoom:
 
     def rename_in(
         self, caller: Caller, store_folder: int, name: str, folder: int, new_name: str, replace: Replace
-    ) -> None:
+    ) -> bool:
         raise _refused()
 
     def rename_out(
         self, caller: Caller, folder: int, name: str, store_folder: int, new_name: str, replace: Replace
-    ) -> None:
+    ) -> bool:
         raise _refused()
 
     def readlink(self, caller: Caller, node: int) -> str:

@@ -5,7 +5,7 @@ Which call means what is in `graphfs.vfs.names`, `graphfs.vfs.files` and `graphf
 
 import stat
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from itertools import count
@@ -64,6 +64,8 @@ class Dispatch:
         self._drive = drive
         self._look: Look = look or drive.lookup
         self._exact_until = 0.0
+        self._exchanged_until = 0.0
+        """When the kernel has heard that what it took along for a tag is one no more (`NameCalls.rename`)."""
         self._chunk = drive.chunk_size()
         self._invalidations = Invalidations(remote)
         self._shown = Shown(max(entry_timeout, attribute_timeout)) if self.remote else None
@@ -92,8 +94,6 @@ class Dispatch:
         self._listings: dict[int, Listing] = {}
         self._removed: OrderedDict[int, Node] = OrderedDict()
         """Folders that were removed and that the kernel has not forgotten yet: somebody may be in one."""
-        self._exchanged: deque[int] = deque(maxlen=16)
-        """What the kernel took along when a tag became a folder of the trash, or that folder a tag."""
         self._numbers = count(1)
         self._unsubscribe = drive.subscribe(self._on_event)
 

@@ -12,7 +12,7 @@ import msgspec
 
 from graphfs.errors import AlreadyExists, InvalidArgument, IsAFolder, NameTooLong, NotFound, NotPermitted
 from graphfs.model import SUPER_ROOT, AttributeChange, Caller, Node, Replace, moment
-from graphfs.vfs.dispatch import Dispatch
+from graphfs.vfs.dispatch import TIMEOUT, Dispatch
 from graphfs.vfs.interface import Attributes, Invalidation
 from graphfs.vfs.room import FIRST_VIRTUAL_ID
 
@@ -32,7 +32,7 @@ class NameCalls(Dispatch):
         try:
             return self._lookup(caller, folder, name)
         except NotFound:
-            if folder in self._exchanged and self._gone(caller, folder):
+            if time.monotonic() < self._exchanged_until and self._gone(caller, folder):
                 raise self._stale("a tag and the folder in the trash that stood for it are not one") from None
             raise
 
@@ -195,12 +195,12 @@ class NameCalls(Dispatch):
             return
         if SUPER_ROOT in (folder, new_folder):
             raise NotPermitted("the root of the drive holds its own folders only")
-        taken = self.lookup(caller, folder, name)
+        exchanged = False
         with self._indirectly(caller):
             if folder < FIRST_VIRTUAL_ID:
-                self._room(new_folder).rename_in(caller, folder, name, new_folder, new_name, replace)
+                exchanged = self._room(new_folder).rename_in(caller, folder, name, new_folder, new_name, replace)
             elif new_folder < FIRST_VIRTUAL_ID:
-                self._room(folder).rename_out(caller, folder, name, new_folder, new_name, replace)
+                exchanged = self._room(folder).rename_out(caller, folder, name, new_folder, new_name, replace)
             else:
                 room = self._room(folder)
                 if room is not self._room(new_folder):
@@ -209,8 +209,8 @@ class NameCalls(Dispatch):
         if min(folder, new_folder) < FIRST_VIRTUAL_ID:
             # The kernel took the node along; what came into or out of a query is another one there (a tag and the
             # folder that stood for it in the trash). Until it has heard of that it asks about the old one.
-            if stat.S_ISDIR(taken.mode):
-                self._exchanged.append(taken.id)
+            if exchanged:
+                self._exchanged_until = time.monotonic() + TIMEOUT
             self._invalidations.put(Invalidation(new_folder, new_name))
 
 

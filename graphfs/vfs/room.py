@@ -85,14 +85,15 @@ class Room(Protocol):
 
     def rename_in(
         self, caller: Caller, store_folder: int, name: str, folder: int, new_name: str, replace: Replace
-    ) -> None:
-        """From a folder of the store (below `files/` or `.Trash-<uid>`) into this room."""
+    ) -> bool:
+        """From a folder of the store (below `files/` or `.Trash-<uid>`) into this room. Whether it was a folder: that
+        becomes another node, while the kernel takes the old one along until it hears of it."""
         ...
 
     def rename_out(
         self, caller: Caller, folder: int, name: str, store_folder: int, new_name: str, replace: Replace
-    ) -> None:
-        """From this room to a folder of the store."""
+    ) -> bool:
+        """From this room to a folder of the store; returns as `rename_in` does."""
         ...
 
     def readlink(self, caller: Caller, node: int) -> str: ...

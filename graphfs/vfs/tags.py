@@ -364,16 +364,18 @@ class TagsRoom:
 
     def rename_in(
         self, caller: Caller, store_folder: int, name: str, folder: int, new_name: str, replace: Replace
-    ) -> None:
+    ) -> bool:
         moved = self._moves.inward(caller, store_folder, name, self._folder(folder), new_name, replace)
         self._absences.changed()
-        if moved:
-            self._believed.looked(folder, new_name, moved)
+        if moved.file:
+            self._believed.looked(folder, new_name, moved.id)
+        return not moved.file
 
     def rename_out(
         self, caller: Caller, folder: int, name: str, store_folder: int, new_name: str, replace: Replace
-    ) -> None:
-        self._moves.outward(caller, self._folder(folder), name, store_folder, new_name, replace)
+    ) -> bool:
+        moved = self._moves.outward(caller, self._folder(folder), name, store_folder, new_name, replace)
+        return isinstance(moved, View)
 
     # -- what names lead to
 

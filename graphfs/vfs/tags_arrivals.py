@@ -111,7 +111,10 @@ class Arrivals:
         before = self._vacated.pop((path, name))
         if before is not None:
             try:
-                return self._drive.create(caller, before.folder, before.name, regular(mode), tags=tags, draft=True)
+                made = self._drive.create(caller, before.folder, before.name, regular(mode), tags=tags, draft=True)
+                if before.name != name:
+                    self._called.put((path, name), made.id)
+                return made
             except (AlreadyExists, NotFound):
                 pass  # somebody else took the place: it is a file like any other
         inbox = self.inbox(caller)

@@ -181,9 +181,9 @@ class Moves:
 
     def inward(
         self, caller: Caller, store_folder: int, name: str, path: LiteralPath, new_name: str, replace: Replace
-    ) -> int:
-        """A file gets the view's tags and stays where it is; what comes from the trash is brought back. Returns the
-        file's node, 0 for a folder."""
+    ) -> Node:
+        """A file gets the view's tags and stays where it is; what comes from the trash is brought back. Returns what
+        it was."""
         if replace is Replace.EXCHANGE:
             raise NotPermitted("a file and an entry of a view cannot be exchanged")
         node = self._drive.lookup(caller, store_folder, name)
@@ -196,7 +196,7 @@ class Moves:
             above = f"{view.tag.path}/" if view.tag is not None and own_folder(view) else ""
             wanted = f"{above}{new_name}" if above or not path else ""
             self._trash.take_folder(caller, place, node, wanted)
-            return 0
+            return node
         if not node.file:
             raise NotPermitted("only files have tags")
         target = self._look(caller, path, new_name)
@@ -214,13 +214,13 @@ class Moves:
             if target is None:
                 self._rename_own(caller, node, name, new_name)
             self._drive.change_tags(caller, [node.file], view.gives, [], why=f"moved to {'/'.join(('tags', *path))}")
-        return node.id
+        return node
 
     def outward(
         self, caller: Caller, path: LiteralPath, name: str, store_folder: int, new_name: str, replace: Replace
-    ) -> None:
+    ) -> View | Node:
         """The file is moved from its own folder, its tags stay; into the trash it loses the view's tag instead, a
-        tag's folder all of the tag."""
+        tag's folder all of the tag. Returns what it was."""
         if replace is Replace.EXCHANGE:
             raise NotPermitted("a file and an entry of a view cannot be exchanged")
         found = self._find(caller, path, name)
@@ -231,12 +231,13 @@ class Moves:
             else:
                 self._trash.put_file(caller, self._drive.view(caller, path), found, to)
                 self._arrivals.removed(path, name)
-            return
+            return found
         if isinstance(found, View):
             raise NotPermitted("a folder that is a question cannot become a folder of files")
         place = self._places.of(caller, found.id)
         self._drive.rename(caller, place.folder, place.name, to.folder, to.name, replace)
         self._arrivals.removed(path, name)
+        return found
 
     def _look(self, caller: Caller, path: LiteralPath, name: str) -> View | Node | None:
         try:

@@ -19,7 +19,8 @@ STEPS = 120
 BELIEVED = 1.5
 """Seconds, on a machine that is busy: the kernel believes for one what it was told, where it cannot be told otherwise
 (below renamed tags, by the bindings that speak of paths)."""
-NAMES = ("a'b{}.txt", "n{}", "ü{}.md", "x y{}.pdf", "{}-ünï.txt", "`q`{}", '"{}"')
+NAMES = ("a'b{}.txt", "n{}", "ü{}.md", "x y{}.pdf", "{}-ünï.txt", "`q`{}", '"{}"', "two\nlines{}", "l" * 230 + "{}")
+NAMES += (os.fsdecode(b"no \xff utf{}"),)
 
 
 def at_or_under(tag: str, above: str) -> bool:
@@ -66,8 +67,11 @@ class Machine:
 
     def name(self) -> str:
         """One that no other test uses: all share an Inbox."""
-        self.number = len(self.done)
-        return self.place.name(self.random.choice(NAMES).format(self.number))
+        return self.place.name(self.random.choice(NAMES).format(len(self.done)))
+
+    def tag_name(self, name: str) -> str:
+        """One that no other test uses: all share tags/."""
+        return f"{name}-{self.place.number}"
 
     def entry(self, tag: str, file: File) -> Path:
         return self.place.root / "tags" / tag / file.path.name
@@ -105,12 +109,10 @@ class Machine:
     def list(self, tag: str) -> None:
         """Files, then tags below. Of those that are offered beside, because the files have them, nothing is asked."""
         listed = set(os.listdir(self.place.root / "tags" / tag))
-        here = {file.path.name for file in self.files if file.has(tag)}
         below = {one.removeprefix(f"{tag}/").split("/")[0] for one in self.tags if one.startswith(f"{tag}/")}
-        everything = {file.path.name for file in self.files}
-        assert here == listed & (everything | here)
+        mine = {name for name in listed if name.lstrip(".").startswith(self.place.name(""))}
+        assert mine == {file.path.name for file in self.files if file.has(tag)}
         assert below <= listed
-        assert not [name for name in listed if name.startswith(self.place.name("")) and name not in here]
 
     def soon(self, holds: Callable[[], bool], path: Path) -> None:
         def tried() -> bool:
@@ -133,7 +135,7 @@ class Machine:
                 raise AssertionError("\n".join([*self.done, f"{do.__name__}: {error!r}"])) from error
 
     def says(self, *what: object) -> None:
-        self.done.append(" ".join(map(str, what)))
+        self.done.append(" ".join(ascii(str(one)) for one in what))
 
     def create(self) -> None:
         content = self.random.randbytes(self.random.choice([0, 1, 10, 5000]))
@@ -294,7 +296,7 @@ class Machine:
     def make_tag(self) -> None:
         above = self.random.choice([None, *sorted(self.tags)])
         name = f"s{self.random.randrange(4)}"
-        tag = f"{above}/{name}" if above and above.count("/") < 2 else self.place.full(name)
+        tag = f"{above}/{name}" if above and above.count("/") < 2 else self.tag_name(name)
         self.says("make", tag)
         if tag in self.tags:
             with pytest.raises(FileExistsError):
@@ -307,7 +309,7 @@ class Machine:
     def rename_tag(self) -> None:
         tag = self.tag()
         above, slash, _ = tag.rpartition("/")
-        new = f"{above}{slash}{self.place.full(f'r{len(self.done)}')}"
+        new = f"{above}{slash}{self.tag_name(f'r{len(self.done)}')}"
         self.says("rename", tag, new)
         old, folder = self.place.root / "tags" / tag, self.place.root / "tags" / new
         old.rename(folder)

@@ -72,6 +72,20 @@ def test_a_save_keeps_a_file_that_was_made_in_the_tag(place: Place, save: Callab
     assert [found for found in os.listdir(place.inbox) if name in found] == [name]
 
 
+def test_a_save_with_a_backup_of_a_file_that_could_not_have_its_name(place: Place) -> None:
+    """The Inbox has another one of that name: by the name that the program used it is found all the same."""
+    name = place.name("f.txt")
+    (place.inbox / name).write_text("another")
+    (place.a / name).write_text("old\n")
+    backup(place.a / name)
+    assert (place.a / name).read_text() == "new\n"
+    assert (place.inbox / name).read_text() == "another"
+    assert sorted(found for found in os.listdir(place.inbox) if found.startswith(place.name(""))) == [
+        place.name("f (2).txt"),
+        name,
+    ]
+
+
 def test_a_listing_that_was_believed_is_taken_back(place: Place) -> None:
     name = place.name("f.txt")
     file = place.file(name, "old\n", "a", "b")
