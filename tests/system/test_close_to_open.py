@@ -12,7 +12,7 @@ import pytest
 
 from graphfs.client import connect
 from graphfs.model import FILES_ROOT
-from tests.contracts.ground import FILE, OWNER, Ground
+from tests.contracts.ground import FILE, FOLDER, OWNER, Ground
 from tests.system.mounts import Place
 from tests.system.remote import Gateway, gateway, remote_mount
 
@@ -73,3 +73,20 @@ def test_what_is_being_written_here_is_opened_as_it_is(there: Place) -> None:
                 assert shared[:] == content
     finally:
         os.close(descriptor)
+
+
+def test_a_folder_that_was_made_anew_elsewhere_is_listed_at_once(server: Gateway, there: Place, tmp_path: Path) -> None:
+    """Its name leads to another one than the kernel has been told a moment ago."""
+    drive = connect(server.address, token=server.token)
+    with closing(drive):
+        name = f"anew {there.folder.parent.name}"
+        folder = there.drive / "files" / name
+        drive.create(OWNER, FILES_ROOT, name, FOLDER)
+        for number in range(ROUNDS):
+            assert folder.is_dir()
+            drive.rmdir(OWNER, FILES_ROOT, name)
+            made = drive.create(OWNER, FILES_ROOT, name, FOLDER)
+            drive.create(OWNER, made.id, str(number), FILE)
+            assert os.listdir(folder) == [str(number)]
+            assert (folder / str(number)).stat().st_size == 0
+            drive.unlink(OWNER, made.id, str(number))
